@@ -1,0 +1,210 @@
+"""Settings: typed values from the environment and one optional YAML file.
+
+A service's settings are one frozen dataclass that extends `CommonSettings`. A common field `x` is read from `JUNCTOR_X`,
+for one service alone from `JUNCTOR_<SERVICE>__X`; a service's own field from `JUNCTOR_<SERVICE>__X`. In the file named by
+`JUNCTOR_CONFIG` common fields stand at the top and a service's fields in a section with its name. First found wins:
+environment for the service, environment, file for the service, file, default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import yaml
+
+from junctor_service.setting_values import BadValue, Duration, HostPort, Secret, convert
+
+__all__ = [
+    "CommonSettings",
+    "Duration",
+    "HostPort",
+    "LogFormat",
+    "LogLevel",
+    "Secret",
+    "SettingsError",
+    "load_settings",
+    "setting",
+]
+
+PREFIX = "JUNCTOR_"
+FILE_NAME = "JUNCTOR_CONFIG"
+SERVICES = ("router", "cti", "ivr", "recording", "omnichannel", "analytics", "directory", "gateway")
+SECTIONS = (*SERVICES, "local", "media", "issuer", "witness", "cli", "test")
+
+S = TypeVar("S")
+
+
+class LogLevel(Enum):
+    """The lowest level that is written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(Enum):
+    """How a log line looks: one JSON object, or words for a person at a terminal."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
+class SettingsError(Exception):
+    """Some settings cannot be used. `sentences` has one for each; a retry helps only after the settings are changed."""
+
+    retryable = False
+
+    def __init__(self, sentences: list[str]) -> None:
+        super().__init__("\n".join(sentences))
+        self.sentences = sentences
+
+
+def setting(
+    help: str,
+    *,
+    default: Any = MISSING,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    pattern: str | None = None,
+) -> Any:
+    """A field with its explanation and bounds (inclusive; seconds for a duration). Without default it is required."""
+    bounds = {"help": help, "minimum": minimum, "maximum": maximum, "pattern": pattern}
+    return field(metadata=bounds) if default is MISSING else field(default=default, metadata=bounds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommonSettings:
+    """What every service needs to know. Durations are seconds."""
+
+    site: str = setting("The data centre.", default="a", pattern="[a-z][a-z0-9-]{0,15}")
+    kafka_bootstrap: tuple[HostPort, ...] = setting("Kafka's brokers.", default=(HostPort("127.0.0.1", 9092),))
+    grpc_listen: HostPort = setting("Where the gRPC server listens; port 0: any.", default=HostPort("127.0.0.1", 0))
+    grpc_advertise: HostPort | None = setting("Where others reach it; the bound address if unset.", default=None)
+    state_dir: Path = setting("Where the service keeps files.", default=Path(".local/state"))
+    jwks: str = setting("The token issuer's public keys: a URL or the path of a JWKS file.")
+    token_issuer: str = setting("The `iss` of tokens.", default="junctor")
+    token_audience: str = setting("The `aud` of tokens.", default="junctor")
+    token_url: str | None = setting("Where workload tokens are fetched.", default=None, pattern="https?://.+")
+    token_secret: Secret | None = setting("What the issuer asks for a workload token.", default=None)
+    router_address: HostPort | None = setting("The router's gRPC address.", default=None)
+    cti_address: HostPort | None = setting("The cti service's gRPC address.", default=None)
+    ivr_address: HostPort | None = setting("The ivr service's gRPC address.", default=None)
+    recording_address: HostPort | None = setting("The recording service's gRPC address.", default=None)
+    omnichannel_address: HostPort | None = setting("The omnichannel service's gRPC address.", default=None)
+    analytics_address: HostPort | None = setting("The analytics service's gRPC address.", default=None)
+    directory_address: HostPort | None = setting("The directory's gRPC address.", default=None)
+    gateway_address: HostPort | None = setting("The gateway's address.", default=None)
+    log_level: LogLevel = setting("The lowest level that is logged.", default=LogLevel.INFO)
+    log_format: LogFormat = setting("How log lines look.", default=LogFormat.JSON)
+    tracing: bool = setting("Whether spans are recorded.", default=True)
+    key_store_dir: Path | None = setting("Where contacts' keys are kept; `keys` in the state directory.", default=None)
+    drain_deadline: Duration = setting("From SIGTERM to the hard end.", default=Duration(10.0), minimum=0.1, maximum=600)
+    rpc_deadline: Duration = setting("For calls that come without one.", default=Duration(10.0), minimum=0.1, maximum=600)
+    rpc_deadline_limit: Duration = setting("Longer ones are cut.", default=Duration(60.0), minimum=0.1, maximum=3600)
+
+    @property
+    def keys_dir(self) -> Path:
+        """The key store's directory."""
+        return self.key_store_dir or self.state_dir / "keys"
+
+
+def load_settings(
+    settings_class: type[S], *, service: str, environ: Mapping[str, str] | None = None, warnings: list[str] | None = None
+) -> S:
+    """The settings of `service`. Raises `SettingsError` with a sentence for every bad or missing value.
+
+    Names with our prefix that nobody reads are reported in `warnings` (one sentence each) if a list is given.
+    """
+    environ = os.environ if environ is None else environ
+    problems: list[str] = []
+    unknown = warnings if warnings is not None else []
+    file, path = _read_file(environ, problems)
+    section = file.get(service, {})
+    if not isinstance(section, dict):
+        problems.append(f"{service}: {section!r} in {path} is not a section; expected names and values below it.")
+        section = {}
+    common = {f.name for f in fields(CommonSettings)}
+    hints = get_type_hints(settings_class)
+    values: dict[str, Any] = {}
+    for f in fields(settings_class):  # type: ignore[arg-type]
+        flat, own = f"{PREFIX}{f.name.upper()}", f"{PREFIX}{service.upper()}__{f.name.upper()}"
+        places: list[tuple[str, str, Any]] = [(own, "the environment", environ.get(own))]
+        if f.name in common:
+            places.append((flat, "the environment", environ.get(flat)))
+        places.append((f"{service}.{f.name}", str(path), section.get(f.name)))
+        if f.name in common:
+            places.append((f.name, str(path), file.get(f.name)))
+        found = next(((name, where, raw) for name, where, raw in places if raw is not None), None)
+        if found is None:
+            if f.default is MISSING and f.default_factory is MISSING:
+                name = flat if f.name in common else own
+                problems.append(f"{name} is not set; expected {f.metadata['help'].rstrip('.').lower()}.")
+            continue
+        name, where, raw = found
+        try:
+            values[f.name] = convert(raw, hints[f.name], f.metadata)
+        except BadValue as bad:
+            shown = "(secret)" if bad.secret else repr(raw)
+            problems.append(f"{name}={shown} from {where} {bad.wrong}; expected {bad.expected}.")
+    own_names = {f.name for f in fields(settings_class)}  # type: ignore[arg-type]
+    unknown += _unknown_in_environment(environ, service, common, own_names)
+    unknown += _unknown_in_file(file, section, path, service, common, own_names)
+    if problems:
+        raise SettingsError(problems)
+    return settings_class(**values)
+
+
+def _read_file(environ: Mapping[str, str], problems: list[str]) -> tuple[dict[str, Any], Path | None]:
+    name = environ.get(FILE_NAME)
+    if not name:
+        return {}, None
+    path = Path(name)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.append(f"{FILE_NAME}={name!r} from the environment cannot be read ({error.strerror}); expected a YAML file.")
+        return {}, path
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" in line {mark.line + 1}" if mark is not None else ""
+        problems.append(f"{FILE_NAME}={name!r} from the environment is not valid YAML{line}; expected names and values.")
+        return {}, path
+    if content is None:
+        return {}, path
+    if not isinstance(content, dict):
+        problems.append(f"{FILE_NAME}={name!r} from the environment holds no names; expected lines like `site: a`.")
+        return {}, path
+    return content, path
+
+
+def _unknown_in_environment(
+    environ: Mapping[str, str], service: str, common: set[str], own: set[str]
+) -> list[str]:
+    found = []
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name == FILE_NAME:
+            continue
+        section, double, key = name.removeprefix(PREFIX).lower().partition("__")
+        if double and section == service:
+            known = key in own
+        elif double:
+            known = section in SECTIONS
+        else:
+            known = section in common
+        if not known:
+            found.append(f"{name} in the environment is not a setting of {service}; it is not used.")
+    return found
+
+
+def _unknown_in_file(
+    file: dict[str, Any], section: dict[str, Any], path: Path | None, service: str, common: set[str], own: set[str]
+) -> list[str]:
+    at_top = [str(name) for name in file if name not in common and name not in SECTIONS and name != service]
+    in_section = [f"{service}.{name}" for name in section if name not in own]
+    return [f"{name} in {path} is not a setting of {service}; it is not used." for name in sorted(at_top + in_section)]
