@@ -1,0 +1,53 @@
+"""What one partition's state is: a fold of the journal, with the ids it has seen and the places it has read to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from google.protobuf.message import Message
+from google.rpc.status_pb2 import Status
+from junctor.journal.v1 import journal_pb2 as pb
+
+
+class Applied(NamedTuple):
+    """What an input did: a response and events, or a refusal (then no events)."""
+
+    response: Message | None = None
+    refusal: Status | None = None
+    events: Sequence[Message] = ()
+
+
+class Due(NamedTuple):
+    """The next moment (Unix milliseconds) at which a stream wants a `Tick`."""
+
+    at: int
+    tenant: str = ""
+    stream: str = ""
+
+
+class Fold(Protocol):
+    """The state of one partition. Pure: no clock, randomness, I/O, floats, or order of sets inside.
+
+    `copy() -> Fold` is optional: without it a copy is made by `load(dump())` into a new one.
+    """
+
+    def apply(self, input: pb.Input, body: Message, now: int) -> Applied:
+        """Applies one input at `now` (Unix ms, never going back). Checks before it changes anything: an exception makes
+        the input a dead letter and must leave the state as it was. A refusal is an answer, not an exception."""
+        ...
+
+    def next_due(self) -> int | Due | None:
+        """When a `Tick` is wanted next. A `Tick` applied at that time must move it forward."""
+        ...
+
+    def dump(self) -> Iterable[bytes]:
+        """The state in pieces of at most a few hundred kilobytes. May be consumed slowly while the state changes:
+        it gives the state as it was when `dump` was called."""
+        ...
+
+    def load(self, chunks: Iterable[bytes]) -> None: ...
+
+    def hash(self) -> bytes:
+        """Equal for equal states, in every process and Python version."""
+        ...
