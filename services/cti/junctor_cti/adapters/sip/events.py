@@ -17,7 +17,8 @@ class IncomingCall:
 
     `call_id` and `from_tag` are as the caller sent them: with the trunk they name the contact, also when the INVITE is
     repeated at another edge. `sdp` is empty where the INVITE has no offer (the answer then carries ours).
-    `aor` is the registered address the source belongs to, or empty. `headers` has lower-case names (`SipSettings.report_headers`).
+    `aor` is the registered address the source belongs to, or empty. `headers` has lower-case names, those of
+    `SipSettings.report_headers` that came.
     """
 
     leg_id: str
