@@ -1,0 +1,97 @@
+"""Topics: their names, their declarations (`topics.yaml`), and which partition a stream lies in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from junctor_journal.log import TopicDeclaration
+
+_SEED = 0x9747B28C
+_M = 0x5BD1E995
+_MASK = 0xFFFFFFFF
+
+
+def inputs(service: str) -> str:
+    return f"junctor.{service}.inputs.v1"
+
+
+def journal(service: str) -> str:
+    return f"junctor.{service}.journal.v1"
+
+
+def snapshots(service: str) -> str:
+    return f"junctor.{service}.snapshots.v1"
+
+
+def events(service: str) -> str:
+    return f"junctor.{service}.events.v1"
+
+
+def dead_letters(service: str) -> str:
+    return f"junctor.{service}.dlq.v1"
+
+
+def state(service: str) -> str:
+    return f"junctor.{service}.state.v1"
+
+
+def key_of(tenant: str, stream: str) -> bytes:
+    return f"{tenant}/{stream}".encode()
+
+
+def partition_for(tenant: str, stream: str, partitions: int) -> int:
+    """The partition of a stream, as any Kafka client with the default partitioner finds it."""
+    return partition_of_key(key_of(tenant, stream), partitions)
+
+
+def partition_of_key(key: bytes, partitions: int) -> int:
+    return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def murmur2(data: bytes) -> int:
+    """Murmur2, 32 bit, with the seed of Kafka's default partitioner (org.apache.kafka.common.utils.Utils.murmur2)."""
+    length = len(data)
+    h = (_SEED ^ length) & _MASK
+    whole = length & ~3
+    for i in range(0, whole, 4):
+        k = int.from_bytes(data[i : i + 4], "little") * _M & _MASK
+        k = (k ^ k >> 24) * _M & _MASK
+        h = (h * _M & _MASK) ^ k
+    rest = data[whole:]
+    if rest:
+        h = (h ^ int.from_bytes(rest, "little")) * _M & _MASK
+    h = (h ^ h >> 13) * _M & _MASK
+    return h ^ h >> 15
+
+
+def declared(path: Path) -> list[TopicDeclaration]:
+    """The topics of a `topics.yaml`: `topics` as they stand, `per_service` once for each of `services`.
+
+    Raises `ValueError` naming the file and the entry that is wrong.
+    """
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or not isinstance(content.get("topics"), list):
+        raise ValueError(f"{path}: a list `topics` is expected")
+    entries = list(content["topics"])
+    for service in content.get("services", ()):
+        entries += [{**entry, "name": entry["name"].format(service=service)} for entry in content["per_service"]]
+    return [_declaration(path, entry) for entry in entries]
+
+
+def _declaration(path: Path, entry: Any) -> TopicDeclaration:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        raise ValueError(f"{path}: a topic needs a name: {entry!r}")
+    name, partitions = entry["name"], entry.get("partitions", 12)
+    if not isinstance(partitions, int) or partitions < 1:
+        raise ValueError(f"{path}: {name}: partitions must be a positive number, not {partitions!r}")
+    config = {str(k): str(v) for k, v in (entry.get("config") or {}).items()}
+    for field, setting in (("retention_ms", "retention.ms"), ("cleanup", "cleanup.policy")):
+        if field in entry:
+            config[setting] = str(entry[field])
+    unknown = set(entry) - {"name", "partitions", "retention_ms", "cleanup", "config", "mirrored", "about"}
+    if unknown:
+        raise ValueError(f"{path}: {name}: unknown fields {', '.join(sorted(unknown))}")
+    return TopicDeclaration(name, partitions, config)
