@@ -127,6 +127,7 @@ class ApplyConfigurationRequest(_message.Message):
     DRY_RUN_FIELD_NUMBER: _builtins.int
     BASE_REVISION_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
+    CHECKED_REVISION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     tenant: _builtins.str
@@ -139,6 +140,8 @@ class ApplyConfigurationRequest(_message.Message):
     """The tenant's revision that the change is based on; refused (FAILED_PRECONDITION) where it moved on. 0 takes any."""
     comment: _builtins.str
     """What for, for people."""
+    checked_revision: _builtins.int
+    """Filled in by the service: the revision that the values were checked against."""
     @_builtins.property
     def values(self) -> _containers.RepeatedCompositeFieldContainer[Global___Value]:
         """Values to set, each whole."""
@@ -158,10 +161,11 @@ class ApplyConfigurationRequest(_message.Message):
         dry_run: _builtins.bool = ...,
         base_revision: _builtins.int = ...,
         comment: _builtins.str = ...,
+        checked_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_revision", b"base_revision", "comment", b"comment", "delete", b"delete", "dry_run", b"dry_run", "prune", b"prune", "request_id", b"request_id", "tenant", b"tenant", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_revision", b"base_revision", "checked_revision", b"checked_revision", "comment", b"comment", "delete", b"delete", "dry_run", b"dry_run", "prune", b"prune", "request_id", b"request_id", "tenant", b"tenant", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -210,22 +214,26 @@ class RevertConfigurationRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    CHECKED_REVISION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     tenant: _builtins.str
     """The customer organisation."""
     revision: _builtins.int
-    """The revision to undo."""
+    """The revision to undo; refused (FAILED_PRECONDITION) where a later one changed the same values again."""
+    checked_revision: _builtins.int
+    """Filled in by the service: the revision that the result was checked against."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         tenant: _builtins.str = ...,
         revision: _builtins.int = ...,
+        checked_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checked_revision", b"checked_revision", "request_id", b"request_id", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -239,21 +247,27 @@ class RevertConfigurationResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The tenant's revision now."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Change]:
         """What changed."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is allowed but cannot work as it stands, in sentences."""
+
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         changes: _abc.Iterable[Global___Change] | None = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "revision", b"revision", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -427,7 +441,7 @@ class Revision(_message.Message):
     revision: _builtins.int
     """Counts from 1."""
     applied_at: _builtins.int
-    """Unix milliseconds."""
+    """Unix milliseconds at which it was applied."""
     principal: _builtins.str
     """Who."""
     comment: _builtins.str
@@ -1716,6 +1730,7 @@ class ConfigurationApplied(_message.Message):
     CHANGES_FIELD_NUMBER: _builtins.int
     PRINCIPAL_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
+    APPLIED_AT_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer organisation."""
     revision: _builtins.int
@@ -1724,6 +1739,8 @@ class ConfigurationApplied(_message.Message):
     """Who."""
     comment: _builtins.str
     """What for."""
+    applied_at: _builtins.int
+    """Unix milliseconds at which it was applied."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Change]:
         """What changed."""
@@ -1736,10 +1753,11 @@ class ConfigurationApplied(_message.Message):
         changes: _abc.Iterable[Global___Change] | None = ...,
         principal: _builtins.str = ...,
         comment: _builtins.str = ...,
+        applied_at: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "comment", b"comment", "principal", b"principal", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_at", b"applied_at", "changes", b"changes", "comment", b"comment", "principal", b"principal", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
