@@ -1,0 +1,223 @@
+"""What every service stands on, put together once: log, tokens, telemetry, sealing, replica, server.
+
+A service's `bootstrap.bind` makes one `Foundation`, takes from it what it needs, and ends with `service(...)`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+from junctor.journal.v1 import journal_pb2
+from junctor_journal import topics
+from junctor_journal.apply import Fold
+from junctor_journal.events import Event
+from junctor_journal.kafka import KafkaLog
+from junctor_journal.ledger import Effects, Ledger, LedgerSettings
+from junctor_journal.log import NewRecord
+from junctor_journal.pump import GroupPump, Pump
+from junctor_journal.replica import Replica
+from junctor_journal.subscription import Subscription
+
+from junctor_service.audit import KafkaAudit
+from junctor_service.client import Channels
+from junctor_service.clock import SystemClock
+from junctor_service.commands import Commands
+from junctor_service.drain import remaining
+from junctor_service.effect_tasks import EffectTasks
+from junctor_service.health import Health
+from junctor_service.personal_data import Sealer, open_sealer
+from junctor_service.reactions import Reactions
+from junctor_service.run import Component, Service
+from junctor_service.server import GrpcServer
+from junctor_service.settings import CommonSettings, HostPort
+from junctor_service.telemetry import Telemetry
+from junctor_service.token_source import workload_tokens
+from junctor_service.verifier import verifier_from
+
+S = TypeVar("S")
+
+DIRECTORY_STATE = topics.state("directory")
+
+
+class Foundation:
+    """The shared parts of one service. Parts are made when asked for; `service` gives them in the order to start."""
+
+    def __init__(self, name: str, settings: CommonSettings) -> None:
+        self.name = name
+        self.settings = settings
+        self.health = Health(name)
+        self.clock = SystemClock()
+        self.bootstrap = ",".join(str(broker) for broker in settings.kafka_bootstrap)
+        self.log = KafkaLog(self.bootstrap, client_id=f"{name}-{settings.site}")
+        self.telemetry = Telemetry(name, settings, append=self.append)
+        self.audit = KafkaAudit(name, settings, append=self.append)
+        self.verifier = verifier_from(settings)
+        self.channels = Channels(workload_tokens(settings, name), telemetry=self.telemetry)
+        self.effects = EffectTasks(name)
+        self._ledger: Ledger | None = None
+        self._replica: Replica | None = None
+        self._reactions: list[Component] = []
+
+    async def append(self, topic: str, key: str, value: bytes, headers: Mapping[str, str]) -> None:
+        """Writes one record: the `Append` port of telemetry and audit."""
+        await self.log.producer().send(topic, key.encode(), value, [(k, v.encode()) for k, v in headers.items()])
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        """Seals personal data with the keys of this service's key store."""
+        return open_sealer(self.settings)
+
+    def ledger(
+        self,
+        new_fold: Callable[[], Fold],
+        effects: Effects,
+        *,
+        pump: Pump | None = None,
+        route: Callable[[journal_pb2.Input], int] | None = None,
+    ) -> Ledger:
+        """The service's journal in this process."""
+        advertised = self.settings.grpc_advertise or self.settings.grpc_listen
+        self._ledger = Ledger(
+            self.name,
+            self.log,
+            new_fold,
+            effects,
+            settings=LedgerSettings(
+                site=self.settings.site, address=str(advertised), instance_id=f"{self.name}-{self.settings.site}-{advertised}"
+            ),
+            pump=pump or GroupPump(),
+            clock=self.clock.now_ms,
+            route=route,
+        )
+        return self._ledger
+
+    @property
+    def commands(self) -> Commands:
+        """From RPCs to this service's journal; `ledger` first."""
+        assert self._ledger is not None, "ledger() first"
+        return Commands(self._ledger, self.name, self.settings.site)
+
+    def replica(self) -> Replica:
+        """The directory's values in memory, read to the end before the service is ready."""
+        if self._replica is None:
+            self._replica = Replica(self.log, DIRECTORY_STATE)
+        return self._replica
+
+    def react(self, event_topics: Sequence[str], react: Callable[[Event], Iterable[journal_pb2.Input]]) -> None:
+        """Other services' events become inputs of this one."""
+        assert self._ledger is not None, "ledger() first"
+        group = f"junctor.{self.name}.reactions"
+        subscription = Subscription(self.bootstrap, group, event_topics)
+        self._reactions.append(Reactions(self.name, subscription, _Inputs(self._ledger, self.log, self.name), react))
+
+    def stub(self, stub_class: Callable[[Any], S], address: HostPort | str | None) -> S:
+        """A client of another service: workload token, deadline, retries while UNAVAILABLE."""
+        if address is None:
+            raise ValueError(f"{self.name} needs the address of {stub_class}; set JUNCTOR_<SERVICE>_ADDRESS.")
+        return stub_class(self.channels.channel(str(address)))
+
+    def service(self, servicers: Sequence[tuple[Any, Any]], components: Iterable[Component] = ()) -> Service:
+        """All parts, in the order to start: log, telemetry, replica, ledger, the service's own, reactions, server last."""
+        server = GrpcServer(
+            self.name,
+            self.settings,
+            servicers,
+            verifier=self.verifier,
+            audit=self.audit,
+            health=self.health,
+            telemetry=self.telemetry,
+        )
+        parts: list[Component] = [_Log(self.log), self.telemetry, self.audit, self.verifier, self.channels]
+        if self._replica is not None:
+            parts.append(_Replica(self._replica))
+        parts.append(_Effects(self.effects))
+        own = list(components)
+        if self._ledger is not None:
+            parts.append(_Ledger(self._ledger))
+        return Service(self.name, [*parts, *own, *self._reactions, server], self.settings, health=self.health)
+
+
+class _Inputs:
+    """Appends inputs to a service's own topic, at the partitions that its ledger says."""
+
+    def __init__(self, ledger: Ledger, log: KafkaLog, service: str) -> None:
+        self._ledger = ledger
+        self._log = log
+        self._topic = topics.inputs(service)
+
+    async def append_inputs(self, inputs: Sequence[journal_pb2.Input]) -> None:
+        by_partition: dict[int, list[NewRecord]] = defaultdict(list)
+        for input in inputs:
+            record = NewRecord(topics.key_of(input.tenant, input.stream), input.SerializeToString())
+            by_partition[self._ledger.partition_of_input(input)].append(record)
+        producer = self._log.producer()
+        await asyncio.gather(*(producer.send_many(self._topic, p, records) for p, records in by_partition.items()))
+
+
+class _Log:
+    name = "log"
+
+    def __init__(self, log: KafkaLog) -> None:
+        self._log = log
+
+    @property
+    def ready(self) -> bool:
+        return self._log.available
+
+    async def start(self) -> None:
+        await self._log.start()
+
+    async def stop(self, deadline: float) -> None:
+        await self._log.stop()
+
+
+class _Replica:
+    name = "directory replica"
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    @property
+    def ready(self) -> bool:
+        return self._replica.ready
+
+    async def start(self) -> None:
+        await self._replica.start()
+
+    async def stop(self, deadline: float) -> None:
+        await self._replica.stop()
+
+
+class _Ledger:
+    name = "ledger"
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    @property
+    def ready(self) -> bool:
+        return self._ledger.ready
+
+    async def start(self) -> None:
+        await self._ledger.start()
+
+    async def stop(self, deadline: float) -> None:
+        await self._ledger.stop(max(0.1, remaining(deadline)))
+
+
+class _Effects:
+    name = "effects"
+    ready = True
+
+    def __init__(self, tasks: EffectTasks) -> None:
+        self._tasks = tasks
+
+    async def start(self) -> None:
+        return
+
+    async def stop(self, deadline: float) -> None:
+        await self._tasks.drain(max(0.0, remaining(deadline) / 2))
