@@ -58,7 +58,7 @@ class Aes256Gcm:
 
 
 class Ciphers:
-    """Seals with the first cipher, unseals with the one that the sealed bytes name: how a site changes its algorithm."""
+    """Seals with the first cipher, unseals with the one that the bytes name: how a site changes its algorithm."""
 
     def __init__(self, first: Cipher, *others: Cipher) -> None:
         self._first = first

@@ -1,7 +1,7 @@
 """Errors between services: one exception, carried as `google.rpc.Status` with its details.
 
-The details are those of google/rpc/error_details.proto: `ErrorInfo` (domain "junctor", reason), `RetryInfo` exactly when a
-retry helps, `BadRequest` where fields are at fault.
+The details are those of google/rpc/error_details.proto: `ErrorInfo` (domain "junctor", reason), `RetryInfo` exactly
+when a retry helps, `BadRequest` where fields are at fault.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class FieldViolation:
 class ServiceError(Exception):
     """What a caller is told. `message` is one sentence without personal data; `reason` an UPPER_SNAKE_CASE name.
 
-    `retryable` says whether the same request (same request_id) may succeed later; unless given it follows from the code.
+    `retryable`: whether the same request (same request_id) may succeed later; unless given it follows from the code.
     `retry_after` is in seconds.
     """
 
@@ -89,7 +89,8 @@ class ServiceError(Exception):
             status.details.add().Pack(retry)
         if self.fields:
             violations = [
-                error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description) for v in self.fields
+                error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
+                for v in self.fields
             ]
             status.details.add().Pack(error_details_pb2.BadRequest(field_violations=violations))
         return status

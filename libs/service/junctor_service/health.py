@@ -51,14 +51,14 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     def __init__(self, health: Health) -> None:
         self._health = health
 
-    async def Check(self, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:  # noqa: N802
+    async def Check(self, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         """The status now; NOT_FOUND for an unknown name."""
         status = self._health.status(request.service)
         if status is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, "No service of this name runs here.")
         return health_pb2.HealthCheckResponse(status=status)
 
-    async def Watch(self, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:  # noqa: N802
+    async def Watch(self, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         """The status now and after each change; SERVICE_UNKNOWN for an unknown name, as the protocol says."""
         last: int | None = None
         while True:

@@ -24,7 +24,7 @@ class KeyStore(Protocol):
     """Durable storage of wrapped keys. All methods may be called from any thread."""
 
     def add(self, key: StoredKey) -> StoredKey:
-        """Stores the key unless the contact has one (or had one that was erased); gives the contact's key. Durable then."""
+        """Stores the key unless the contact has or had one; gives the contact's key. It is durable then."""
 
     def of_contact(self, tenant: str, contact_id: str) -> StoredKey | None:
         """The contact's key, an erased one with `wrapped` None, None if it never had one."""
@@ -127,5 +127,6 @@ class SqliteKeyStore:
             self._db.close()
 
     def _one(self, where: str, *values: str) -> StoredKey | None:
-        row = self._db.execute(f"SELECT key_id, tenant, contact_id, wrapped FROM data_keys WHERE {where}", values).fetchone()  # noqa: S608
+        query = f"SELECT key_id, tenant, contact_id, wrapped FROM data_keys WHERE {where}"  # noqa: S608
+        row = self._db.execute(query, values).fetchone()
         return None if row is None else StoredKey(*row)

@@ -54,7 +54,7 @@ def configure(level: str = "info", form: str = "json", stream: TextIO | None = N
 
 
 class JsonLines(logging.Formatter):
-    """time (RFC 3339, UTC, ms), level, service, site, logger, message, trace_id, span_id, then the fields, then error."""
+    """time (RFC 3339, UTC, ms), level, service, site, logger, message, trace_id, span_id, the fields, the error."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line without a line break."""
@@ -67,7 +67,8 @@ class Words(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the traceback below it where there is one."""
         line = line_of(record)
-        head = f"{line.pop('time')} {line.pop('level'):7} {line.pop('service')} {line.pop('logger')}: {line.pop('message')}"
+        time, level, service, logger = (line.pop(name) for name in ("time", "level", "service", "logger"))
+        head = f"{time} {level:7} {service} {logger}: {line.pop('message')}"
         error = line.pop("error", None)
         line.pop("site")
         words = " ".join(f"{name}={value}" for name, value in line.items())
@@ -113,7 +114,7 @@ def _message(record: logging.LogRecord) -> str:
     else:
         args = tuple(shown("", value) for value in record.args)
     try:
-        return str(record.msg) % args
+        return str(str(record.msg) % args)
     except (TypeError, ValueError):
         return str(record.msg)
 

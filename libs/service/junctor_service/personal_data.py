@@ -1,8 +1,8 @@
 """Sealing of personal data: fields that carry the proto option become text that only the contact's key opens.
 
-A sealed value is `sealed:v1:<key id>:<base64url>` in the same string (or bytes) field, so that messages keep their shape and
-a decider may copy it from a command into an event. It is bound to the tenant and the contact's key. `SECRET` fields are
-emptied: they are never stored.
+A sealed value is `sealed:v1:<key id>:<base64url>` in the same string (or bytes) field, so that messages keep their shape
+and a decider may copy it from a command into an event. It is bound to the tenant and the contact's key. `SECRET` fields
+are emptied: they are never stored.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ class Sealer:
         self._master = master
 
     def seal(self, message: M, tenant: str, contact_id: str) -> M:
-        """A copy with all its personal fields sealed, at any depth. What this contact's key sealed already stays as it is.
+        """A copy with its personal fields sealed, at any depth. What this contact's key sealed already stays as it is.
 
         Raises `Erased` if the contact's key was deleted.
         """
         return self._mapped(message, lambda text: self.seal_text(text, tenant, contact_id), sealing=True)
 
     def unseal(self, message: M, tenant: str) -> M:
-        """A copy with its sealed fields readable. Raises `Erased`, `UnknownKey`, `NotAuthentic` (also: another tenant's)."""
+        """A copy with its sealed fields readable. Raises `Erased`, `UnknownKey`, `NotAuthentic` (or another tenant's)."""
         return self._mapped(message, lambda text: self.unseal_text(text, tenant), sealing=False)
 
     def seal_text(self, text: str, tenant: str, contact_id: str) -> str:
@@ -100,7 +100,7 @@ class Sealer:
         return self._cipher.unseal(self._unwrapped(key), _payload(text), _context(key)).decode()
 
     def erase(self, tenant: str, contact_id: str) -> bool:
-        """Deletes the contact's key: what it sealed cannot be read by anyone any more. False if that was done before."""
+        """Deletes the contact's key: nobody can read what it sealed any more. False if that was done before."""
         return self._store.erase(tenant, contact_id)
 
     def lookup_hash(self, tenant: str, value: str) -> str:
@@ -163,8 +163,10 @@ def _walk(message: Message, change: Callable[[str], str], inherited: int, *, sea
             _change_field(message, field, value, change)
 
 
-def _walk_map(field: FieldDescriptor, entries: Any, change: Callable[[str], str], personal: int, *, sealing: bool) -> None:
-    of_value = field.message_type.fields_by_name["value"]
+def _walk_map(
+    field: FieldDescriptor, entries: Any, change: Callable[[str], str], personal: int, *, sealing: bool
+) -> None:
+    of_value = field.message_type.fields_by_name["value"]  # type: ignore[union-attr]
     for key in list(entries):
         if of_value.message_type is not None:
             _walk(entries[key], change, personal, sealing=sealing)

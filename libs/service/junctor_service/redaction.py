@@ -105,7 +105,7 @@ def _any(message: Any, depth: int) -> dict[str, Any]:
 def unpacked(message: Any) -> Message | None:
     """What a `google.protobuf.Any` holds; None if its type is not loaded or its bytes do not parse."""
     try:
-        descriptor = descriptor_pool.Default().FindMessageTypeByName(message.type_url.rpartition("/")[2])  # type: ignore[no-untyped-call]
+        descriptor = descriptor_pool.Default().FindMessageTypeByName(message.type_url.rpartition("/")[2])
         inner: Message = message_factory.GetMessageClass(descriptor)()
         inner.ParseFromString(message.value)
     except (KeyError, DecodeError):

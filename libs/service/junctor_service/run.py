@@ -37,7 +37,7 @@ class Component(Protocol):
         """Returns when started. What it raises ends the start of the service; its text is shown to a person."""
 
     async def stop(self, deadline: float) -> None:
-        """Finishes what is under way; `deadline` is a moment of `time.monotonic`. Called only after a started `start`."""
+        """Finishes what is under way; `deadline` is a moment of `time.monotonic`. Called only after `start` returned."""
 
 
 class StartFailed(Exception):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import math
 import re
 import types
 from collections.abc import Mapping
@@ -54,8 +56,6 @@ class Secret:
         raise TypeError("a secret is not pickled")
 
     def __eq__(self, other: object) -> bool:
-        import hmac
-
         return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
 
     def __hash__(self) -> int:
@@ -118,7 +118,7 @@ def _single(text: str, kind: Any, bounds: Mapping[str, Any]) -> Any:
             return int(text, 10)
         if kind is float:
             number = float(text)
-            if number != number or number in {float("inf"), float("-inf")}:
+            if not math.isfinite(number):
                 raise ValueError(text)
             return number
         if kind is Duration:

@@ -1,9 +1,10 @@
+# ruff: noqa: RUF009 setting() is a dataclass field
 """Settings: typed values from the environment and one optional YAML file.
 
-A service's settings are one frozen dataclass that extends `CommonSettings`. A common field `x` is read from `JUNCTOR_X`,
-for one service alone from `JUNCTOR_<SERVICE>__X`; a service's own field from `JUNCTOR_<SERVICE>__X`. In the file named by
-`JUNCTOR_CONFIG` common fields stand at the top and a service's fields in a section with its name. First found wins:
-environment for the service, environment, file for the service, file, default.
+A service's settings are one frozen dataclass that extends `CommonSettings`. A common field `x` is read from
+`JUNCTOR_X`, for one service alone from `JUNCTOR_<SERVICE>__X`; a service's own field from `JUNCTOR_<SERVICE>__X`. In the
+file named by `JUNCTOR_CONFIG` common fields stand at the top and a service's fields in a section with its name. First
+found wins: environment for the service, environment, file for the service, file, default.
 """
 
 from __future__ import annotations
@@ -104,8 +105,12 @@ class CommonSettings:
     log_format: LogFormat = setting("How log lines look.", default=LogFormat.JSON)
     tracing: bool = setting("Whether spans are recorded.", default=True)
     key_store_dir: Path | None = setting("Where contacts' keys are kept; `keys` in the state directory.", default=None)
-    drain_deadline: Duration = setting("From SIGTERM to the hard end.", default=Duration(10.0), minimum=0.1, maximum=600)
-    rpc_deadline: Duration = setting("For calls that come without one.", default=Duration(10.0), minimum=0.1, maximum=600)
+    drain_deadline: Duration = setting(
+        "From SIGTERM to the hard end.", default=Duration(10.0), minimum=0.1, maximum=600
+    )
+    rpc_deadline: Duration = setting(
+        "For calls that come without one.", default=Duration(10.0), minimum=0.1, maximum=600
+    )
     rpc_deadline_limit: Duration = setting("Longer ones are cut.", default=Duration(60.0), minimum=0.1, maximum=3600)
 
     @property
@@ -115,7 +120,11 @@ class CommonSettings:
 
 
 def load_settings(
-    settings_class: type[S], *, service: str, environ: Mapping[str, str] | None = None, warnings: list[str] | None = None
+    settings_class: type[S],
+    *,
+    service: str,
+    environ: Mapping[str, str] | None = None,
+    warnings: list[str] | None = None,
 ) -> S:
     """The settings of `service`. Raises `SettingsError` with a sentence for every bad or missing value.
 
@@ -164,28 +173,27 @@ def _read_file(environ: Mapping[str, str], problems: list[str]) -> tuple[dict[st
     name = environ.get(FILE_NAME)
     if not name:
         return {}, None
+    shown = f"{FILE_NAME}={name!r} from the environment"
     path = Path(name)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        problems.append(f"{FILE_NAME}={name!r} from the environment cannot be read ({error.strerror}); expected a YAML file.")
+        problems.append(f"{shown} cannot be read ({error.strerror}); expected a YAML file.")
         return {}, path
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" in line {mark.line + 1}" if mark is not None else ""
-        problems.append(f"{FILE_NAME}={name!r} from the environment is not valid YAML{line}; expected names and values.")
+        problems.append(f"{shown} is not valid YAML{line}; expected names and values.")
         return {}, path
     if content is None:
         return {}, path
     if not isinstance(content, dict):
-        problems.append(f"{FILE_NAME}={name!r} from the environment holds no names; expected lines like `site: a`.")
+        problems.append(f"{shown} holds no names; expected lines like `site: a`.")
         return {}, path
     return content, path
 
 
-def _unknown_in_environment(
-    environ: Mapping[str, str], service: str, common: set[str], own: set[str]
-) -> list[str]:
+def _unknown_in_environment(environ: Mapping[str, str], service: str, common: set[str], own: set[str]) -> list[str]:
     found = []
     for name in sorted(environ):
         if not name.startswith(PREFIX) or name == FILE_NAME:

@@ -24,7 +24,9 @@ def current_tenant() -> str:
     principal = current_principal()
     if principal is None or principal.tenant == EVERY_TENANT:
         raise ServiceError(
-            Code.INVALID_ARGUMENT, f"The call names no tenant in its metadata {TENANT_METADATA}.", reason="TENANT_MISSING"
+            Code.INVALID_ARGUMENT,
+            f"The call names no tenant in its metadata {TENANT_METADATA}.",
+            reason="TENANT_MISSING",
         )
     return principal.tenant
 
