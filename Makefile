@@ -1,0 +1,73 @@
+# What the project does for people: `make help`. Everything that is downloaded or written lies in .venv and .local
+# (JUNCTOR_CACHE moves the latter).
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+# The targets below are steps of one job; the parallel part (setup) asks for it by itself.
+.NOTPARALLEL:
+
+CACHE := $(abspath $(or $(JUNCTOR_CACHE),.local))
+BIN := .venv/bin
+PYTHON := $(BIN)/python
+PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml)) cli local
+SOURCES := $(filter-out libs/protos/%,$(wildcard libs/*/junctor_* services/*/junctor_* cli/junctor_* local/junctor_*))
+BUF := $(CACHE)/node/node_modules/.bin/buf
+STAMPS := .venv/.packages $(CACHE)/kafka/.jars $(CACHE)/node/.modules
+
+.PHONY: help setup prerequisites protos check-protos proto-baseline lint test-unit test demo up down bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+prerequisites:
+	@python3 local/junctor_local/prerequisites.py
+
+setup: prerequisites ## Python packages, Kafka, ClickHouse and buf, each from its locked list (instantaneous if they are there)
+	@$(MAKE) -j3 -f local/setup.mk CACHE='$(CACHE)' PACKAGES='$(PACKAGES)' $(STAMPS)
+
+protos: setup ## generate libs/protos from proto/
+	@$(PYTHON) -m junctor_local.protos
+
+check-protos: setup ## generated code up to date, buf lint, no breaking change against proto/baseline.binpb
+	@$(PYTHON) -m junctor_local.protos --check
+	@$(BUF) lint proto
+	@$(BUF) breaking proto --against proto/baseline.binpb
+
+proto-baseline: setup ## accept the protos as they are as what later ones may not break
+	@$(BUF) build proto --exclude-source-info --output proto/baseline.binpb
+
+lint: setup ## ruff, mypy, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(SOURCES)
+	@$(BIN)/lint-imports --no-cache
+
+test-unit: setup ## the unit tests, under a minute
+	@$(PYTHON) -m pytest -q -n 2 -m unit
+
+test: setup check-protos lint ## all checks and tests but those on a cluster
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "unit or contract or integration"
+	@$(PYTHON) -m pytest -q -m e2e
+
+demo: setup ## a site, 20 calls and 5 chats, and the report
+	@$(BIN)/junctor demo
+
+up: setup ## start a site and leave it running
+	@$(BIN)/junctor up
+
+down: ## stop the site
+	@$(BIN)/junctor down
+
+bench: setup ## measure, and keep the figures in bench/results
+	@$(PYTHON) -m bench
+
+lock: ## choose versions anew for requirements/requirements.in and write requirements/lock.txt
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+	  "$$(python3 local/junctor_local/prerequisites.py --python)" -m venv "$$scratch" && \
+	  "$$scratch/bin/pip" install --quiet --disable-pip-version-check -r requirements/requirements.in && \
+	  "$$scratch/bin/pip" freeze --disable-pip-version-check > "$$scratch/lock.txt" && mv "$$scratch/lock.txt" requirements/lock.txt
+
+clean: ## stop the site, remove what was downloaded, made and cached
+	@if [ -x $(BIN)/junctor ]; then $(BIN)/junctor down; fi
+	rm -rf .venv '$(CACHE)' .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
