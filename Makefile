@@ -23,7 +23,7 @@ prerequisites:
 	@python3 local/junctor_local/prerequisites.py
 
 setup: prerequisites ## Python packages, Kafka, ClickHouse and buf, each from its locked list (instantaneous if they are there)
-	@$(MAKE) -j3 -f local/setup.mk CACHE='$(CACHE)' PACKAGES='$(PACKAGES)' $(STAMPS)
+	@$(MAKE) -s -j3 -f local/setup.mk CACHE='$(CACHE)' PACKAGES='$(PACKAGES)' $(STAMPS)
 
 protos: setup ## generate libs/protos from proto/
 	@$(PYTHON) -m junctor_local.protos

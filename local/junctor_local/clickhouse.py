@@ -161,7 +161,14 @@ class _Engine(threading.Thread):
         self.failure: str | None = None
         self._arguments = ["clickhouse", "-C", str(settings), "--path", str(directory / "data")]
         self._arguments += ["--listen_host", _HOST, "--tcp_port", str(tcp_port), "--http_port", str(http_port)]
-        self._arguments += ["--log-level", "warning", "--logger.log", str(directory / "clickhouse.log"), "--logger.console", "0"]
+        self._arguments += [
+            "--log-level",
+            "warning",
+            "--logger.log",
+            str(directory / "clickhouse.log"),
+            "--logger.console",
+            "0",
+        ]
         self._arguments += ["--interactive", "--disable_suggestion", "--history_file", "/dev/null"]
         self._arguments += ["--progress", "off", "--query", "SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP"]
         self._terminal, prompt = pty.openpty()
