@@ -51,6 +51,66 @@ FLOW_RESULT_FAILED: FlowResult.ValueType  # 4
 """It could not go on; the contact gets the default treatment."""
 Global___FlowResult: _TypeAlias = FlowResult  # noqa: Y015
 
+class _Comparator:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ComparatorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Comparator.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COMPARATOR_UNSPECIFIED: _Comparator.ValueType  # 0
+    """Not said: equal."""
+    COMPARATOR_EQUAL: _Comparator.ValueType  # 1
+    """The value is the operand."""
+    COMPARATOR_NOT_EQUAL: _Comparator.ValueType  # 2
+    """The value is there and is not the operand."""
+    COMPARATOR_LESS: _Comparator.ValueType  # 3
+    """Below."""
+    COMPARATOR_LESS_OR_EQUAL: _Comparator.ValueType  # 4
+    """Below or equal."""
+    COMPARATOR_GREATER: _Comparator.ValueType  # 5
+    """Above."""
+    COMPARATOR_GREATER_OR_EQUAL: _Comparator.ValueType  # 6
+    """Above or equal."""
+    COMPARATOR_ONE_OF: _Comparator.ValueType  # 7
+    """The value is one of the operands."""
+    COMPARATOR_STARTS_WITH: _Comparator.ValueType  # 8
+    """The value starts with the operand."""
+    COMPARATOR_ENDS_WITH: _Comparator.ValueType  # 9
+    """The value ends with the operand."""
+    COMPARATOR_CONTAINS: _Comparator.ValueType  # 10
+    """The operand is somewhere in the value."""
+    COMPARATOR_PRESENT: _Comparator.ValueType  # 11
+    """The key is there."""
+
+class Comparator(_Comparator, metaclass=_ComparatorEnumTypeWrapper):
+    """How a comparison compares."""
+
+COMPARATOR_UNSPECIFIED: Comparator.ValueType  # 0
+"""Not said: equal."""
+COMPARATOR_EQUAL: Comparator.ValueType  # 1
+"""The value is the operand."""
+COMPARATOR_NOT_EQUAL: Comparator.ValueType  # 2
+"""The value is there and is not the operand."""
+COMPARATOR_LESS: Comparator.ValueType  # 3
+"""Below."""
+COMPARATOR_LESS_OR_EQUAL: Comparator.ValueType  # 4
+"""Below or equal."""
+COMPARATOR_GREATER: Comparator.ValueType  # 5
+"""Above."""
+COMPARATOR_GREATER_OR_EQUAL: Comparator.ValueType  # 6
+"""Above or equal."""
+COMPARATOR_ONE_OF: Comparator.ValueType  # 7
+"""The value is one of the operands."""
+COMPARATOR_STARTS_WITH: Comparator.ValueType  # 8
+"""The value starts with the operand."""
+COMPARATOR_ENDS_WITH: Comparator.ValueType  # 9
+"""The value ends with the operand."""
+COMPARATOR_CONTAINS: Comparator.ValueType  # 10
+"""The operand is somewhere in the value."""
+COMPARATOR_PRESENT: Comparator.ValueType  # 11
+"""The key is there."""
+Global___Comparator: _TypeAlias = Comparator  # noqa: Y015
+
 @_typing.final
 class StartFlowRequest(_message.Message):
     """Starts a flow."""
@@ -83,6 +143,7 @@ class StartFlowRequest(_message.Message):
     FLOW_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     CALLER_NUMBER_FIELD_NUMBER: _builtins.int
+    DEFINITION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     tenant: _builtins.str
@@ -92,10 +153,14 @@ class StartFlowRequest(_message.Message):
     flow: _builtins.str
     """The flow's slug in the directory."""
     caller_number: _builtins.str
-    """The caller's number, for look-ups by the flow."""
+    """The caller's number. The service keeps its area only (`data.caller_prefix`) and drops the number."""
     @_builtins.property
     def data(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What is known of the contact: `called_number`, `caller_region`, `language`, ...; no personal data."""
+
+    @_builtins.property
+    def definition(self) -> Global___FlowDefinition:
+        """The flow as it was when the contact came; the service sets it, callers leave it unset."""
 
     def __init__(
         self,
@@ -106,10 +171,11 @@ class StartFlowRequest(_message.Message):
         flow: _builtins.str = ...,
         data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         caller_number: _builtins.str = ...,
+        definition: Global___FlowDefinition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_number", b"caller_number", "contact_id", b"contact_id", "data", b"data", "flow", b"flow", "request_id", b"request_id", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_number", b"caller_number", "contact_id", b"contact_id", "data", b"data", "definition", b"definition", "flow", b"flow", "request_id", b"request_id", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -211,7 +277,7 @@ Global___GetFlowRequest: _TypeAlias = GetFlowRequest  # noqa: Y015
 
 @_typing.final
 class GetFlowResponse(_message.Message):
-    """One contact's flow."""
+    """One contact's flow. An ended one is kept for a minute; afterwards its events tell."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -239,12 +305,21 @@ class GetFlowResponse(_message.Message):
     NODE_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    VERB_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     flow: _builtins.str
     """The flow's slug."""
     node: _builtins.str
     """The node it is at; empty once it ended."""
     result: Global___FlowResult.ValueType
     """How it ended; unspecified while it runs."""
+    version: _builtins.int
+    """The flow's version in the directory."""
+    verb_id: _builtins.str
+    """The media verb that is awaited; empty for none."""
+    reason: _builtins.str
+    """Why it failed, for people."""
     @_builtins.property
     def data(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Its data."""
@@ -256,14 +331,582 @@ class GetFlowResponse(_message.Message):
         node: _builtins.str = ...,
         data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         result: Global___FlowResult.ValueType = ...,
+        version: _builtins.int = ...,
+        verb_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "flow", b"flow", "node", b"node", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "flow", b"flow", "node", b"node", "reason", b"reason", "result", b"result", "verb_id", b"verb_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetFlowResponse: _TypeAlias = GetFlowResponse  # noqa: Y015
+
+@_typing.final
+class FlowDefinition(_message.Message):
+    """A flow that can be run from the journal alone: nodes by id, conditions parsed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class NodesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___FlowNode: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___FlowNode | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    FLOW_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    flow: _builtins.str
+    """The flow's slug."""
+    version: _builtins.int
+    """Its version in the directory."""
+    language: _builtins.str
+    """The language of prompts where the contact's data has no `language`."""
+    start: _builtins.str
+    """The first node's id."""
+    @_builtins.property
+    def nodes(self) -> _containers.MessageMap[_builtins.str, Global___FlowNode]:
+        """The nodes by id."""
+
+    def __init__(
+        self,
+        *,
+        flow: _builtins.str = ...,
+        version: _builtins.int = ...,
+        language: _builtins.str = ...,
+        start: _builtins.str = ...,
+        nodes: _abc.Mapping[_builtins.str, Global___FlowNode] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flow", b"flow", "language", b"language", "nodes", b"nodes", "start", b"start", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlowDefinition: _TypeAlias = FlowDefinition  # noqa: Y015
+
+@_typing.final
+class FlowNode(_message.Message):
+    """A node; one of the actions is set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MENU_FIELD_NUMBER: _builtins.int
+    PLAY_FIELD_NUMBER: _builtins.int
+    DECIDE_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    HANG_UP_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def menu(self) -> Global___MenuAction:
+        """Plays and collects."""
+
+    @_builtins.property
+    def play(self) -> Global___PlayAction:
+        """Only plays."""
+
+    @_builtins.property
+    def decide(self) -> Global___DecideAction:
+        """Branches on data."""
+
+    @_builtins.property
+    def route(self) -> Global___RouteAction:
+        """Ends in a queue."""
+
+    @_builtins.property
+    def hang_up(self) -> Global___HangUpAction:
+        """Ends the contact."""
+
+    def __init__(
+        self,
+        *,
+        menu: Global___MenuAction | None = ...,
+        play: Global___PlayAction | None = ...,
+        decide: Global___DecideAction | None = ...,
+        route: Global___RouteAction | None = ...,
+        hang_up: Global___HangUpAction | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "decide", b"decide", "hang_up", b"hang_up", "menu", b"menu", "play", b"play", "route", b"route"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "decide", b"decide", "hang_up", b"hang_up", "menu", b"menu", "play", b"play", "route", b"route"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_action: _TypeAlias = _typing.Literal["menu", "play", "decide", "route", "hang_up"]  # noqa: Y015
+    _WhichOneofArgType_action: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_action) -> _WhichOneofReturnType_action | None: ...
+
+Global___FlowNode: _TypeAlias = FlowNode  # noqa: Y015
+
+@_typing.final
+class MenuAction(_message.Message):
+    """Plays prompts and branches on digits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ChoicesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PROMPTS_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    INVALID_PROMPT_FIELD_NUMBER: _builtins.int
+    NO_INPUT_PROMPT_FIELD_NUMBER: _builtins.int
+    OTHERWISE_FIELD_NUMBER: _builtins.int
+    STORE_FIELD_NUMBER: _builtins.int
+    SECRET_FIELD_NUMBER: _builtins.int
+    timeout_ms: _builtins.int
+    """Milliseconds after the prompt's end."""
+    attempts: _builtins.int
+    """How often it is asked."""
+    invalid_prompt: _builtins.str
+    """Prompt before asking again after wrong digits; empty for none."""
+    no_input_prompt: _builtins.str
+    """Prompt before asking again after silence; empty for none."""
+    otherwise: _builtins.str
+    """Node after the last attempt; empty lets the flow fail."""
+    store: _builtins.str
+    """Where the digits go in the contact's data; empty keeps them nowhere."""
+    secret: _builtins.bool
+    """True where digits are secret: they are never kept."""
+    @_builtins.property
+    def prompts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Prompt ids."""
+
+    @_builtins.property
+    def choices(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Digits to node id."""
+
+    def __init__(
+        self,
+        *,
+        prompts: _abc.Iterable[_builtins.str] | None = ...,
+        choices: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        timeout_ms: _builtins.int = ...,
+        attempts: _builtins.int = ...,
+        invalid_prompt: _builtins.str = ...,
+        no_input_prompt: _builtins.str = ...,
+        otherwise: _builtins.str = ...,
+        store: _builtins.str = ...,
+        secret: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "choices", b"choices", "invalid_prompt", b"invalid_prompt", "no_input_prompt", b"no_input_prompt", "otherwise", b"otherwise", "prompts", b"prompts", "secret", b"secret", "store", b"store", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MenuAction: _TypeAlias = MenuAction  # noqa: Y015
+
+@_typing.final
+class PlayAction(_message.Message):
+    """Only plays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROMPTS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    next: _builtins.str
+    """The node after it."""
+    @_builtins.property
+    def prompts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Prompt ids."""
+
+    def __init__(
+        self,
+        *,
+        prompts: _abc.Iterable[_builtins.str] | None = ...,
+        next: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next", b"next", "prompts", b"prompts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlayAction: _TypeAlias = PlayAction  # noqa: Y015
+
+@_typing.final
+class DecideAction(_message.Message):
+    """Branches on data."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRANCHES_FIELD_NUMBER: _builtins.int
+    OTHERWISE_FIELD_NUMBER: _builtins.int
+    otherwise: _builtins.str
+    """The node where none is true; empty lets the flow fail."""
+    @_builtins.property
+    def branches(self) -> _containers.RepeatedCompositeFieldContainer[Global___DecideBranch]:
+        """First that is true wins."""
+
+    def __init__(
+        self,
+        *,
+        branches: _abc.Iterable[Global___DecideBranch] | None = ...,
+        otherwise: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branches", b"branches", "otherwise", b"otherwise"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecideAction: _TypeAlias = DecideAction  # noqa: Y015
+
+@_typing.final
+class DecideBranch(_message.Message):
+    """One branch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SetEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    WHEN_FIELD_NUMBER: _builtins.int
+    SET_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    next: _builtins.str
+    """The node."""
+    @_builtins.property
+    def when(self) -> Global___Condition:
+        """The condition."""
+
+    @_builtins.property
+    def set(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Data that is set."""
+
+    def __init__(
+        self,
+        *,
+        when: Global___Condition | None = ...,
+        set: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        next: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["when", b"when"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next", b"next", "set", b"set", "when", b"when"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecideBranch: _TypeAlias = DecideBranch  # noqa: Y015
+
+@_typing.final
+class RouteAction(_message.Message):
+    """Ends in a queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SetEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    REQUIREMENTS_FIELD_NUMBER: _builtins.int
+    SET_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    WAIT_PROMPT_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    """The queue's slug."""
+    priority: _builtins.int
+    """1 is served first; 0 takes the queue's."""
+    wait_prompt: _builtins.str
+    """Prompt that plays while the contact waits."""
+    @_builtins.property
+    def requirements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """CEL expressions that the agent must meet."""
+
+    @_builtins.property
+    def set(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Data that is set."""
+
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        requirements: _abc.Iterable[_builtins.str] | None = ...,
+        set: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        priority: _builtins.int = ...,
+        wait_prompt: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["priority", b"priority", "queue", b"queue", "requirements", b"requirements", "set", b"set", "wait_prompt", b"wait_prompt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RouteAction: _TypeAlias = RouteAction  # noqa: Y015
+
+@_typing.final
+class HangUpAction(_message.Message):
+    """Ends the contact."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROMPTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def prompts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Prompts before it."""
+
+    def __init__(
+        self,
+        *,
+        prompts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["prompts", b"prompts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HangUpAction: _TypeAlias = HangUpAction  # noqa: Y015
+
+@_typing.final
+class Condition(_message.Message):
+    """A parsed CEL condition; one of the tests is set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPARISON_FIELD_NUMBER: _builtins.int
+    ALL_OF_FIELD_NUMBER: _builtins.int
+    ANY_OF_FIELD_NUMBER: _builtins.int
+    NEGATION_FIELD_NUMBER: _builtins.int
+    CONSTANT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def comparison(self) -> Global___Comparison:
+        """Compares a value of the contact's data."""
+
+    @_builtins.property
+    def all_of(self) -> Global___AllOf:
+        """`&&`"""
+
+    @_builtins.property
+    def any_of(self) -> Global___AnyOf:
+        """`||`"""
+
+    @_builtins.property
+    def negation(self) -> Global___Negation:
+        """`!`"""
+
+    @_builtins.property
+    def constant(self) -> Global___Constant:
+        """`true` or `false`"""
+
+    def __init__(
+        self,
+        *,
+        comparison: Global___Comparison | None = ...,
+        all_of: Global___AllOf | None = ...,
+        any_of: Global___AnyOf | None = ...,
+        negation: Global___Negation | None = ...,
+        constant: Global___Constant | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["all_of", b"all_of", "any_of", b"any_of", "comparison", b"comparison", "constant", b"constant", "negation", b"negation", "test", b"test"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_of", b"all_of", "any_of", b"any_of", "comparison", b"comparison", "constant", b"constant", "negation", b"negation", "test", b"test"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_test: _TypeAlias = _typing.Literal["comparison", "all_of", "any_of", "negation", "constant"]  # noqa: Y015
+    _WhichOneofArgType_test: _TypeAlias = _typing.Literal["test", b"test"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_test) -> _WhichOneofReturnType_test | None: ...
+
+Global___Condition: _TypeAlias = Condition  # noqa: Y015
+
+@_typing.final
+class Comparison(_message.Message):
+    """Compares a value of the contact's data; a missing key makes it false."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    COMPARATOR_FIELD_NUMBER: _builtins.int
+    OPERANDS_FIELD_NUMBER: _builtins.int
+    NUMERIC_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """The key in the data."""
+    comparator: Global___Comparator.ValueType
+    """How."""
+    numeric: _builtins.bool
+    """True compares whole numbers; a value that is none makes it false."""
+    @_builtins.property
+    def operands(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What with: one, more for ONE_OF, none for PRESENT."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        comparator: Global___Comparator.ValueType = ...,
+        operands: _abc.Iterable[_builtins.str] | None = ...,
+        numeric: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparator", b"comparator", "key", b"key", "numeric", b"numeric", "operands", b"operands"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Comparison: _TypeAlias = Comparison  # noqa: Y015
+
+@_typing.final
+class AllOf(_message.Message):
+    """True where all are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]:
+        """The conditions."""
+
+    def __init__(
+        self,
+        *,
+        conditions: _abc.Iterable[Global___Condition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AllOf: _TypeAlias = AllOf  # noqa: Y015
+
+@_typing.final
+class AnyOf(_message.Message):
+    """True where one is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]:
+        """The conditions."""
+
+    def __init__(
+        self,
+        *,
+        conditions: _abc.Iterable[Global___Condition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnyOf: _TypeAlias = AnyOf  # noqa: Y015
+
+@_typing.final
+class Negation(_message.Message):
+    """True where the condition is not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONDITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def condition(self) -> Global___Condition:
+        """The condition."""
+
+    def __init__(
+        self,
+        *,
+        condition: Global___Condition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Negation: _TypeAlias = Negation  # noqa: Y015
+
+@_typing.final
+class Constant(_message.Message):
+    """Always the same."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    value: _builtins.bool
+    """The value."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Constant: _TypeAlias = Constant  # noqa: Y015
 
 @_typing.final
 class MediaVerbReported(_message.Message):
@@ -305,10 +948,33 @@ class FlowStarted(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class DataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TENANT_FIELD_NUMBER: _builtins.int
     CONTACT_ID_FIELD_NUMBER: _builtins.int
     FLOW_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer organisation."""
     contact_id: _builtins.str
@@ -317,6 +983,16 @@ class FlowStarted(_message.Message):
     """The flow."""
     version: _builtins.int
     """The flow's version in the directory."""
+    language: _builtins.str
+    """The language of prompts."""
+    @_builtins.property
+    def definition(self) -> Global___FlowDefinition:
+        """The flow as it was when the contact came; the session keeps it to its end."""
+
+    @_builtins.property
+    def data(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What is known of the contact."""
+
     def __init__(
         self,
         *,
@@ -324,10 +1000,13 @@ class FlowStarted(_message.Message):
         contact_id: _builtins.str = ...,
         flow: _builtins.str = ...,
         version: _builtins.int = ...,
+        definition: Global___FlowDefinition | None = ...,
+        data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "flow", b"flow", "tenant", b"tenant", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "data", b"data", "definition", b"definition", "flow", b"flow", "language", b"language", "tenant", b"tenant", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -347,6 +1026,8 @@ class PromptRequested(_message.Message):
     TIMEOUT_MS_FIELD_NUMBER: _builtins.int
     BARGE_IN_FIELD_NUMBER: _builtins.int
     SECRET_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """The contact."""
     verb_id: _builtins.str
@@ -361,6 +1042,10 @@ class PromptRequested(_message.Message):
     """True lets a digit stop the prompt."""
     secret: _builtins.bool
     """True where digits are secret (a PIN): they do not reach the agent's side or the recording."""
+    expires_at: _builtins.int
+    """Unix milliseconds; a verb that did not end by then has failed."""
+    attempt: _builtins.int
+    """How often the node has asked, this time included."""
     @_builtins.property
     def prompts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Prompt ids, played in order."""
@@ -376,10 +1061,12 @@ class PromptRequested(_message.Message):
         timeout_ms: _builtins.int = ...,
         barge_in: _builtins.bool = ...,
         secret: _builtins.bool = ...,
+        expires_at: _builtins.int = ...,
+        attempt: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["barge_in", b"barge_in", "contact_id", b"contact_id", "language", b"language", "max_digits", b"max_digits", "prompts", b"prompts", "secret", b"secret", "timeout_ms", b"timeout_ms", "verb_id", b"verb_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "barge_in", b"barge_in", "contact_id", b"contact_id", "expires_at", b"expires_at", "language", b"language", "max_digits", b"max_digits", "prompts", b"prompts", "secret", b"secret", "timeout_ms", b"timeout_ms", "verb_id", b"verb_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -391,10 +1078,31 @@ class FlowNodeEntered(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class SetEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     CONTACT_ID_FIELD_NUMBER: _builtins.int
     FLOW_FIELD_NUMBER: _builtins.int
     NODE_FIELD_NUMBER: _builtins.int
     BRANCH_FIELD_NUMBER: _builtins.int
+    SET_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """The contact."""
     flow: _builtins.str
@@ -402,7 +1110,13 @@ class FlowNodeEntered(_message.Message):
     node: _builtins.str
     """The node."""
     branch: _builtins.str
-    """Why: the digit, `timeout`, `invalid`, `next`."""
+    """Why: `start`, the digits (`choice` where they are secret), `timeout`, `invalid`, `next`, the branch's number from 1,
+    `otherwise`.
+    """
+    @_builtins.property
+    def set(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Data that was set on the way."""
+
     def __init__(
         self,
         *,
@@ -410,10 +1124,11 @@ class FlowNodeEntered(_message.Message):
         flow: _builtins.str = ...,
         node: _builtins.str = ...,
         branch: _builtins.str = ...,
+        set: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "contact_id", b"contact_id", "flow", b"flow", "node", b"node"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "contact_id", b"contact_id", "flow", b"flow", "node", b"node", "set", b"set"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -454,6 +1169,8 @@ class FlowEnded(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     WAIT_PROMPT_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ENDED_AT_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer organisation."""
     contact_id: _builtins.str
@@ -468,6 +1185,10 @@ class FlowEnded(_message.Message):
     """Prompt that plays while the contact waits; empty for silence."""
     language: _builtins.str
     """The language."""
+    reason: _builtins.str
+    """Why it failed, for people."""
+    ended_at: _builtins.int
+    """Unix milliseconds."""
     @_builtins.property
     def requirements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """CEL expressions that the agent must meet."""
@@ -488,11 +1209,35 @@ class FlowEnded(_message.Message):
         priority: _builtins.int = ...,
         wait_prompt: _builtins.str = ...,
         language: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        ended_at: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "data", b"data", "language", b"language", "priority", b"priority", "queue", b"queue", "requirements", b"requirements", "result", b"result", "tenant", b"tenant", "wait_prompt", b"wait_prompt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "data", b"data", "ended_at", b"ended_at", "language", b"language", "priority", b"priority", "queue", b"queue", "reason", b"reason", "requirements", b"requirements", "result", b"result", "tenant", b"tenant", "wait_prompt", b"wait_prompt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FlowEnded: _TypeAlias = FlowEnded  # noqa: Y015
+
+@_typing.final
+class FlowForgotten(_message.Message):
+    """An ended flow has left the live state; its events stay."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlowForgotten: _TypeAlias = FlowForgotten  # noqa: Y015

@@ -3,8 +3,10 @@
 isort:skip_file
 Recordings: start, pause, resume, seal, retain, erase."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -39,6 +41,8 @@ class _RecordingStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Record
     """It could not be made."""
     RECORDING_STATE_ERASED: _RecordingState.ValueType  # 7
     """Erased."""
+    RECORDING_STATE_ERASING: _RecordingState.ValueType  # 8
+    """Its key and file are being deleted."""
 
 class RecordingState(_RecordingState, metaclass=_RecordingStateEnumTypeWrapper):
     """Where a recording is."""
@@ -59,6 +63,8 @@ RECORDING_STATE_FAILED: RecordingState.ValueType  # 6
 """It could not be made."""
 RECORDING_STATE_ERASED: RecordingState.ValueType  # 7
 """Erased."""
+RECORDING_STATE_ERASING: RecordingState.ValueType  # 8
+"""Its key and file are being deleted."""
 Global___RecordingState: _TypeAlias = RecordingState  # noqa: Y015
 
 @_typing.final
@@ -374,6 +380,7 @@ class EraseRecordingRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     CONTACT_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     tenant: _builtins.str
@@ -382,6 +389,10 @@ class EraseRecordingRequest(_message.Message):
     """The contact."""
     reason: _builtins.str
     """Why."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecordingFile]:
+        """What is erased; the service sets it from its records, callers leave it empty."""
+
     def __init__(
         self,
         *,
@@ -389,18 +400,45 @@ class EraseRecordingRequest(_message.Message):
         tenant: _builtins.str = ...,
         contact_id: _builtins.str = ...,
         reason: _builtins.str = ...,
+        files: _abc.Iterable[Global___RecordingFile] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "files", b"files", "reason", b"reason", "request_id", b"request_id", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EraseRecordingRequest: _TypeAlias = EraseRecordingRequest  # noqa: Y015
 
 @_typing.final
+class RecordingFile(_message.Message):
+    """A recording's file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORDING_ID_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    recording_id: _builtins.str
+    """Names the recording."""
+    path: _builtins.str
+    """Where it lies."""
+    def __init__(
+        self,
+        *,
+        recording_id: _builtins.str = ...,
+        path: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "recording_id", b"recording_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordingFile: _TypeAlias = RecordingFile  # noqa: Y015
+
+@_typing.final
 class EraseRecordingResponse(_message.Message):
-    """It is erased."""
+    """It is decided."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -430,6 +468,8 @@ class Recording(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     STARTED_AT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
     recording_id: _builtins.str
     """Names the recording."""
     contact_id: _builtins.str
@@ -447,7 +487,11 @@ class Recording(_message.Message):
     started_at: _builtins.int
     """Unix milliseconds at which the audio began."""
     reason: _builtins.str
-    """Why it failed."""
+    """Why it failed or is not complete."""
+    agent_id: _builtins.str
+    """The agent."""
+    queue: _builtins.str
+    """The queue."""
     def __init__(
         self,
         *,
@@ -460,10 +504,12 @@ class Recording(_message.Message):
         sha256: _builtins.str = ...,
         started_at: _builtins.int = ...,
         reason: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        queue: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "contact_id", b"contact_id", "duration_ms", b"duration_ms", "path", b"path", "reason", b"reason", "recording_id", b"recording_id", "sha256", b"sha256", "started_at", b"started_at", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "bytes", b"bytes", "contact_id", b"contact_id", "duration_ms", b"duration_ms", "path", b"path", "queue", b"queue", "reason", b"reason", "recording_id", b"recording_id", "sha256", b"sha256", "started_at", b"started_at", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -471,7 +517,7 @@ Global___Recording: _TypeAlias = Recording  # noqa: Y015
 
 @_typing.final
 class RecordingForked(_message.Message):
-    """Input: the fork stands and audio is written."""
+    """Input: the fork stands and audio is written. After a crash there is one more, with the next file."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -494,6 +540,52 @@ class RecordingForked(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordingForked: _TypeAlias = RecordingForked  # noqa: Y015
+
+@_typing.final
+class TalkEnded(_message.Message):
+    """Input: customer and agent are parted or the contact is closed (from cti's event Unbound and from ContactClosed); a
+    recording that still runs is stopped.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TalkEnded: _TypeAlias = TalkEnded  # noqa: Y015
+
+@_typing.final
+class RecordingDeleted(_message.Message):
+    """Input: keys and files are deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordingDeleted: _TypeAlias = RecordingDeleted  # noqa: Y015
 
 @_typing.final
 class RecordingStored(_message.Message):
@@ -572,22 +664,30 @@ class RecordingRequested(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     CONTACT_ID_FIELD_NUMBER: _builtins.int
     RECORDING_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer organisation."""
     contact_id: _builtins.str
     """The contact."""
     recording_id: _builtins.str
     """Names the recording."""
+    agent_id: _builtins.str
+    """The agent."""
+    queue: _builtins.str
+    """The queue."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         contact_id: _builtins.str = ...,
         recording_id: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        queue: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "recording_id", b"recording_id", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "contact_id", b"contact_id", "queue", b"queue", "recording_id", b"recording_id", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -602,26 +702,68 @@ class RecordingStarted(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     CONTACT_ID_FIELD_NUMBER: _builtins.int
     RECORDING_ID_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer organisation."""
     contact_id: _builtins.str
     """The contact."""
     recording_id: _builtins.str
     """Names the recording."""
+    path: _builtins.str
+    """The file being written."""
+    started_at: _builtins.int
+    """Unix milliseconds at which the audio began."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         contact_id: _builtins.str = ...,
         recording_id: _builtins.str = ...,
+        path: _builtins.str = ...,
+        started_at: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "recording_id", b"recording_id", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "path", b"path", "recording_id", b"recording_id", "started_at", b"started_at", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordingStarted: _TypeAlias = RecordingStarted  # noqa: Y015
+
+@_typing.final
+class RecordingContinued(_message.Message):
+    """Audio is written to one more file, after a crash."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    RECORDING_ID_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    contact_id: _builtins.str
+    """The contact."""
+    recording_id: _builtins.str
+    """Names the recording."""
+    path: _builtins.str
+    """The file being written."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        recording_id: _builtins.str = ...,
+        path: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "path", b"path", "recording_id", b"recording_id", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordingContinued: _TypeAlias = RecordingContinued  # noqa: Y015
 
 @_typing.final
 class RecordingPaused(_message.Message):
@@ -687,19 +829,23 @@ class RecordingStopping(_message.Message):
 
     TENANT_FIELD_NUMBER: _builtins.int
     CONTACT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer organisation."""
     contact_id: _builtins.str
     """The contact."""
+    reason: _builtins.str
+    """Why it is not complete; empty for the end of the talk."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         contact_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "reason", b"reason", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -718,6 +864,7 @@ class RecordingSealed(_message.Message):
     DURATION_MS_FIELD_NUMBER: _builtins.int
     BYTES_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer organisation."""
     contact_id: _builtins.str
@@ -732,6 +879,8 @@ class RecordingSealed(_message.Message):
     """Bytes of the stored file."""
     sha256: _builtins.str
     """SHA-256 of the stored file, hexadecimal."""
+    reason: _builtins.str
+    """Why it is not complete; empty for one that is."""
     def __init__(
         self,
         *,
@@ -742,10 +891,11 @@ class RecordingSealed(_message.Message):
         duration_ms: _builtins.int = ...,
         bytes: _builtins.int = ...,
         sha256: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "contact_id", b"contact_id", "duration_ms", b"duration_ms", "path", b"path", "recording_id", b"recording_id", "sha256", b"sha256", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "contact_id", b"contact_id", "duration_ms", b"duration_ms", "path", b"path", "reason", b"reason", "recording_id", b"recording_id", "sha256", b"sha256", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -786,30 +936,72 @@ class RecordingFailed(_message.Message):
 Global___RecordingFailed: _TypeAlias = RecordingFailed  # noqa: Y015
 
 @_typing.final
-class RecordingErased(_message.Message):
-    """The recording is erased."""
+class RecordingErasing(_message.Message):
+    """Recordings are to be erased; it cannot be undone."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     CONTACT_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer organisation."""
     contact_id: _builtins.str
     """The contact."""
     reason: _builtins.str
     """Why."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecordingFile]:
+        """What is erased."""
+
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         contact_id: _builtins.str = ...,
         reason: _builtins.str = ...,
+        files: _abc.Iterable[Global___RecordingFile] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "reason", b"reason", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "files", b"files", "reason", b"reason", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordingErasing: _TypeAlias = RecordingErasing  # noqa: Y015
+
+@_typing.final
+class RecordingErased(_message.Message):
+    """Recordings are erased."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    RECORDING_IDS_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    contact_id: _builtins.str
+    """The contact."""
+    reason: _builtins.str
+    """Why."""
+    @_builtins.property
+    def recording_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names the recordings."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        recording_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "reason", b"reason", "recording_ids", b"recording_ids", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

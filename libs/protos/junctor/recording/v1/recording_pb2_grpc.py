@@ -84,7 +84,7 @@ class RecordingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StopRecording(self, request, context):
-        """Ends and seals a recording.
+        """Ends and seals a recording. Repeating it, or stopping what does not run, changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,7 +119,8 @@ class RecordingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EraseRecording(self, request, context):
-        """Deletes a recording's key and file for good.
+        """Deletes the keys and files of a contact's recordings for good. The answer comes once that is decided and cannot be
+        undone; RecordingErased follows when nothing is left.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,7 @@ class RecordingServiceStub:
     StartRecording: _grpc.UnaryUnaryMultiCallable[_recording_pb2.StartRecordingRequest, _recording_pb2.StartRecordingResponse]
     """Begins to record a contact. Repeating it for a recording that runs changes nothing."""
     StopRecording: _grpc.UnaryUnaryMultiCallable[_recording_pb2.StopRecordingRequest, _recording_pb2.StopRecordingResponse]
-    """Ends and seals a recording."""
+    """Ends and seals a recording. Repeating it, or stopping what does not run, changes nothing."""
     PauseRecording: _grpc.UnaryUnaryMultiCallable[_recording_pb2.PauseRecordingRequest, _recording_pb2.PauseRecordingResponse]
     """Writes silence until it is resumed (card numbers: PCI DSS 3.2)."""
     ResumeRecording: _grpc.UnaryUnaryMultiCallable[_recording_pb2.ResumeRecordingRequest, _recording_pb2.ResumeRecordingResponse]
@@ -46,7 +46,9 @@ class RecordingServiceStub:
     FetchAudio: _grpc.UnaryStreamMultiCallable[_recording_pb2.FetchAudioRequest, _recording_pb2.FetchAudioResponse]
     """The audio of a sealed recording, opened, as a WAV file in parts. Each call is audited."""
     EraseRecording: _grpc.UnaryUnaryMultiCallable[_recording_pb2.EraseRecordingRequest, _recording_pb2.EraseRecordingResponse]
-    """Deletes a recording's key and file for good."""
+    """Deletes the keys and files of a contact's recordings for good. The answer comes once that is decided and cannot be
+    undone; RecordingErased follows when nothing is left.
+    """
 
 @_typing.type_check_only
 class RecordingServiceAsyncStub(RecordingServiceStub):
@@ -56,7 +58,7 @@ class RecordingServiceAsyncStub(RecordingServiceStub):
     StartRecording: _aio.UnaryUnaryMultiCallable[_recording_pb2.StartRecordingRequest, _recording_pb2.StartRecordingResponse]  # type: ignore[assignment]
     """Begins to record a contact. Repeating it for a recording that runs changes nothing."""
     StopRecording: _aio.UnaryUnaryMultiCallable[_recording_pb2.StopRecordingRequest, _recording_pb2.StopRecordingResponse]  # type: ignore[assignment]
-    """Ends and seals a recording."""
+    """Ends and seals a recording. Repeating it, or stopping what does not run, changes nothing."""
     PauseRecording: _aio.UnaryUnaryMultiCallable[_recording_pb2.PauseRecordingRequest, _recording_pb2.PauseRecordingResponse]  # type: ignore[assignment]
     """Writes silence until it is resumed (card numbers: PCI DSS 3.2)."""
     ResumeRecording: _aio.UnaryUnaryMultiCallable[_recording_pb2.ResumeRecordingRequest, _recording_pb2.ResumeRecordingResponse]  # type: ignore[assignment]
@@ -66,7 +68,9 @@ class RecordingServiceAsyncStub(RecordingServiceStub):
     FetchAudio: _aio.UnaryStreamMultiCallable[_recording_pb2.FetchAudioRequest, _recording_pb2.FetchAudioResponse]  # type: ignore[assignment]
     """The audio of a sealed recording, opened, as a WAV file in parts. Each call is audited."""
     EraseRecording: _aio.UnaryUnaryMultiCallable[_recording_pb2.EraseRecordingRequest, _recording_pb2.EraseRecordingResponse]  # type: ignore[assignment]
-    """Deletes a recording's key and file for good."""
+    """Deletes the keys and files of a contact's recordings for good. The answer comes once that is decided and cannot be
+    undone; RecordingErased follows when nothing is left.
+    """
 
 class RecordingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Records contacts. Errors as in the router's service."""
@@ -85,7 +89,7 @@ class RecordingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recording_pb2.StopRecordingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recording_pb2.StopRecordingResponse, _abc.Awaitable[_recording_pb2.StopRecordingResponse]]:
-        """Ends and seals a recording."""
+        """Ends and seals a recording. Repeating it, or stopping what does not run, changes nothing."""
 
     @_abc_1.abstractmethod
     def PauseRecording(
@@ -125,6 +129,8 @@ class RecordingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recording_pb2.EraseRecordingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recording_pb2.EraseRecordingResponse, _abc.Awaitable[_recording_pb2.EraseRecordingResponse]]:
-        """Deletes a recording's key and file for good."""
+        """Deletes the keys and files of a contact's recordings for good. The answer comes once that is decided and cannot be
+        undone; RecordingErased follows when nothing is left.
+        """
 
 def add_RecordingServiceServicer_to_server(servicer: RecordingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
