@@ -6,8 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from google.protobuf.message import Message
+from google.rpc.code_pb2 import Code
+from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from junctor.journal.v1 import journal_pb2 as pb
+
+RETRY_AFTER_MS = 200
 
 
 class Applied(NamedTuple):
@@ -51,3 +55,25 @@ class Fold(Protocol):
     def hash(self) -> bytes:
         """Equal for equal states, in every process and Python version."""
         ...
+
+
+def refusal(code: str, message: str, retryable: bool = False) -> Status:
+    """A refusal as callers see it. `code` is a gRPC status name in lower case (`failed_precondition`).
+
+    Retryable ones carry a `google.rpc.RetryInfo`. Raises `ValueError` for a name that gRPC does not have.
+    """
+    try:
+        number = Code.Value(code.upper())
+    except ValueError:
+        raise ValueError(f"{code!r} is no gRPC status name") from None
+    status = Status(code=number, message=message)
+    if retryable:
+        detail = RetryInfo()
+        detail.retry_delay.FromMilliseconds(RETRY_AFTER_MS)
+        status.details.add().Pack(detail)
+    return status
+
+
+def is_retryable(status: Status) -> bool:
+    """Whether the one who is refused may try again."""
+    return any(detail.Is(RetryInfo.DESCRIPTOR) for detail in status.details)

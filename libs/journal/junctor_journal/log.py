@@ -107,8 +107,8 @@ class Tail(Protocol):
         """Records as soon as there are any, empty after the time. An unreachable log is an empty answer, not an error."""
         ...
 
-    def position(self, tp: TopicPartition) -> int:
-        """Offset of the next record that `getmany` gives."""
+    async def position(self, tp: TopicPartition) -> int:
+        """Offset of the next record that `getmany` gives, past what compaction left out."""
         ...
 
     def seek(self, tp: TopicPartition, offset: int) -> None: ...

@@ -68,30 +68,33 @@ def murmur2(data: bytes) -> int:
 
 
 def declared(path: Path) -> list[TopicDeclaration]:
-    """The topics of a `topics.yaml`: `topics` as they stand, `per_service` once for each of `services`.
+    """The topics of a `topics.yaml`: `topics`, and `per_service` once for each of `services` with its name filled in.
 
     Raises `ValueError` naming the file and the entry that is wrong.
     """
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or not isinstance(content.get("topics"), list):
-        raise ValueError(f"{path}: a list `topics` is expected")
-    entries = list(content["topics"])
-    for service in content.get("services", ()):
-        entries += [{**entry, "name": entry["name"].format(service=service)} for entry in content["per_service"]]
-    return [_declaration(path, entry) for entry in entries]
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: a mapping with services, per_service and topics is expected")
+    found = [
+        _declaration(path, entry, service)
+        for service in content.get("services") or []
+        for entry in content.get("per_service") or []
+    ]
+    return found + [_declaration(path, entry, "") for entry in content.get("topics") or []]
 
 
-def _declaration(path: Path, entry: Any) -> TopicDeclaration:
+def _declaration(path: Path, entry: Any, service: str) -> TopicDeclaration:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise ValueError(f"{path}: a topic needs a name: {entry!r}")
-    name, partitions = entry["name"], entry.get("partitions", 12)
+    name = entry["name"].replace("{service}", service)
+    partitions = entry.get("partitions")
     if not isinstance(partitions, int) or partitions < 1:
         raise ValueError(f"{path}: {name}: partitions must be a positive number, not {partitions!r}")
+    unknown = set(entry) - {"name", "partitions", "retention_ms", "cleanup", "config", "mirrored", "about"}
+    if unknown:
+        raise ValueError(f"{path}: {name}: unknown fields {', '.join(sorted(unknown))}")
     config = {str(k): str(v) for k, v in (entry.get("config") or {}).items()}
     for field, setting in (("retention_ms", "retention.ms"), ("cleanup", "cleanup.policy")):
         if field in entry:
             config[setting] = str(entry[field])
-    unknown = set(entry) - {"name", "partitions", "retention_ms", "cleanup", "config", "mirrored", "about"}
-    if unknown:
-        raise ValueError(f"{path}: {name}: unknown fields {', '.join(sorted(unknown))}")
     return TopicDeclaration(name, partitions, config)

@@ -1,0 +1,75 @@
+"""The journal's records: their bytes, the chain of hashes through them, and the ids that follow from them."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from typing import NamedTuple
+
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import DecodeError, Message
+from junctor.journal.v1 import journal_pb2 as pb
+
+_TYPE_URL = "type.googleapis.com/"
+_NAMESPACE = uuid.UUID("6a756e63-746f-5f72-8a6f-75726e616c31")
+HASH_BYTES = 8
+
+
+class EpochPair(NamedTuple):
+    """Compared in this order: the site epoch of the register, then the owner epoch of the log."""
+
+    site: int = 0
+    owner: int = 0
+
+    def to_proto(self) -> pb.Epoch:
+        return pb.Epoch(site_epoch=self.site, owner_epoch=self.owner)
+
+
+def pair(epoch: pb.Epoch) -> EpochPair:
+    return EpochPair(epoch.site_epoch, epoch.owner_epoch)
+
+
+def encode(record: pb.JournalRecord) -> bytes:
+    return record.SerializeToString(deterministic=True)
+
+
+def encode_entry(entry: pb.Entry) -> bytes:
+    """The journal record of one entry; the same bytes wherever it is made."""
+    return pb.JournalRecord(entry=entry).SerializeToString(deterministic=True)
+
+
+def decode(value: bytes | None) -> pb.JournalRecord | None:
+    """The record, or None for bytes that are none: readers take those as void."""
+    if value is None:
+        return None
+    try:
+        return pb.JournalRecord.FromString(value)
+    except DecodeError:
+        return None
+
+
+def chain_hash(previous: bytes, value: bytes) -> bytes:
+    """Hash of an entry: BLAKE2b, 8 bytes, over the hash before it and the record's bytes as they lie in the log."""
+    return hashlib.blake2b(previous + value, digest_size=HASH_BYTES).digest()
+
+
+def event_id(input_id: str, index: int) -> str:
+    """UUIDv5 of the input and the event's place in its entry: a repeat is recognised by it."""
+    return str(uuid.uuid5(_NAMESPACE, f"{input_id}/{index}"))
+
+
+def tick_id(topic: str, partition: int, seq: int) -> str:
+    """Names the input that an owner's timer makes, by the entry that it becomes."""
+    return str(uuid.uuid5(_NAMESPACE, f"tick/{topic}/{partition}/{seq}"))
+
+
+def pack(message: Message) -> Any:
+    """The message in an Any, encoded the same way every time."""
+    return Any(
+        type_url=_TYPE_URL + message.DESCRIPTOR.full_name, value=message.SerializeToString(deterministic=True)
+    )
+
+
+def type_of(packed: Any) -> str:
+    """Full name of the packed message's type."""
+    return packed.type_url.rpartition("/")[2]
