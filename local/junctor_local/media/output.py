@@ -12,6 +12,7 @@ from junctor_local.media import g711
 HEADER = Struct("!BBHII")
 FRAME = 160
 """Samples in 20 ms at 8 kHz."""
+_OWN = -1
 
 
 class Output:
@@ -68,27 +69,37 @@ class Output:
     def own(self, frame: bytes) -> None:
         """The next 20 ms of our own audio, already in `payload_type`."""
         if self.peer is not None:
-            self._send(self.payload_type, frame, 0, self._sequence + 1, self._timestamp + FRAME, -1)
+            self._own(self.payload_type, frame, 0, FRAME)
 
     def own_event(self, payload: bytes, first: bool) -> None:
         """A packet of our own event; all packets of one event carry the timestamp of its beginning (RFC 4733 2.2.2)."""
-        if self.event_type is None or self.peer is None:
-            return
-        timestamp = self._timestamp + (FRAME if first else 0)
-        self._send(self.event_type, payload, 0x80 if first else 0, self._sequence + 1, timestamp, -1)
+        if self.event_type is not None and self.peer is not None:
+            self._own(self.event_type, payload, 0x80 if first else 0, FRAME if first else 0)
+
+    def _own(self, payload_type: int, payload: bytes, marker: int, advance: int) -> None:
+        now = time.monotonic()
+        if self._source != _OWN:
+            advance, marker, self._source = self._elapsed(now), 0x80, _OWN
+        self._transmit(now, payload_type | marker, payload, self._sequence + 1, self._timestamp + advance)
 
     def _send(self, payload_type: int, payload: bytes, marker: int, sequence: int, timestamp: int, source: int) -> None:
         now = time.monotonic()
         if source != self._source:
-            elapsed = FRAME if self._last_at == 0.0 else max(FRAME, round((now - self._last_at) * 8000))
             self._delta_sequence = self._sequence + 1 - sequence
-            self._delta_time = self._timestamp + elapsed - timestamp
-            self._source = source
-            marker = 0x80
+            self._delta_time = self._timestamp + self._elapsed(now) - timestamp
+            self._source, marker = source, 0x80
+        self._transmit(
+            now, payload_type | marker, payload, sequence + self._delta_sequence, timestamp + self._delta_time
+        )
+
+    def _elapsed(self, now: float) -> int:
+        return FRAME if self._last_at == 0.0 else max(FRAME, round((now - self._last_at) * 8000))
+
+    def _transmit(self, now: float, second: int, payload: bytes, sequence: int, timestamp: int) -> None:
         self._last_at = now
-        self._sequence = (sequence + self._delta_sequence) & 0xFFFF
-        self._timestamp = (timestamp + self._delta_time) & 0xFFFFFFFF
-        header = HEADER.pack(0x80, payload_type | marker, self._sequence, self._timestamp, self.ssrc)
+        self._sequence = sequence & 0xFFFF
+        self._timestamp = timestamp & 0xFFFFFFFF
+        header = HEADER.pack(0x80, second, self._sequence, self._timestamp, self.ssrc)
         try:
             self._sock.sendto(header + payload, self.peer)  # type: ignore[arg-type]
         except OSError:  # a full socket buffer or an unreachable host: RTP is lossy

@@ -101,7 +101,7 @@ def write(
     direction: str = "sendrecv",
     rejected: list[tuple[int, str]] | None = None,
 ) -> str:
-    """An SDP with one audio line, and a refused line (port 0) at each index of `rejected` (index, "kind protocol format").
+    """An SDP with one audio line, and a refused one (port 0) for each of `rejected`: (index, "kind protocol formats").
 
     `payload_types`: number and encoding name ("PCMA/8000"), the preferred first.
     """
