@@ -40,7 +40,13 @@ class Audit(Protocol):
     """Where audited acts are recorded."""
 
     def record(
-        self, action: str, principal: Principal | None, tenant: str, outcome: Outcome, reason: str = "", target: str = ""
+        self,
+        action: str,
+        principal: Principal | None,
+        tenant: str,
+        outcome: Outcome,
+        reason: str = "",
+        target: str = "",
     ) -> None:
         """Records one act; never blocks, never raises. No personal data in any of the arguments."""
 
@@ -64,7 +70,13 @@ class MemoryAudit:
         self.acts: list[AuditedAct] = []
 
     def record(
-        self, action: str, principal: Principal | None, tenant: str, outcome: Outcome, reason: str = "", target: str = ""
+        self,
+        action: str,
+        principal: Principal | None,
+        tenant: str,
+        outcome: Outcome,
+        reason: str = "",
+        target: str = "",
     ) -> None:
         """See `Audit.record`."""
         self.acts.append(AuditedAct(action, principal, tenant, outcome, reason, target))
@@ -73,8 +85,8 @@ class MemoryAudit:
 class KafkaAudit:
     """Appends the acts to the topic in order, in the background; tries again while Kafka is away.
 
-    10,000 records wait at most; beyond that the newest is not appended and `dropped` counts it. The log has a line for each
-    of them in any case. Repeats of a record after a lost acknowledgement have the same id.
+    10,000 records wait at most; beyond that the newest is not appended and `dropped` counts it. The log has a line for
+    each of them in any case. Repeats of a record after a lost acknowledgement have the same id.
     """
 
     name = "audit"
@@ -95,7 +107,13 @@ class KafkaAudit:
         return self._task is not None
 
     def record(
-        self, action: str, principal: Principal | None, tenant: str, outcome: Outcome, reason: str = "", target: str = ""
+        self,
+        action: str,
+        principal: Principal | None,
+        tenant: str,
+        outcome: Outcome,
+        reason: str = "",
+        target: str = "",
     ) -> None:
         """See `Audit.record`."""
         subject = principal.subject if principal else ""

@@ -1,7 +1,7 @@
 """Sealing of personal data: fields that carry the proto option become text that only the contact's key opens.
 
-A sealed value is `sealed:v1:<key id>:<base64url>` in the same string (or bytes) field, so that messages keep their shape
-and a decider may copy it from a command into an event. It is bound to the tenant and the contact's key. `SECRET` fields
+A sealed value is `sealed:v1:<key id>:<base64url>` in the same string (or bytes) field, so that messages keep their
+shape and a decider may copy it from a command into an event. It is bound to the tenant and the contact's key. `SECRET` fields
 are emptied: they are never stored.
 """
 
@@ -74,7 +74,7 @@ class Sealer:
         return self._mapped(message, lambda text: self.seal_text(text, tenant, contact_id), sealing=True)
 
     def unseal(self, message: M, tenant: str) -> M:
-        """A copy with its sealed fields readable. Raises `Erased`, `UnknownKey`, `NotAuthentic` (or another tenant's)."""
+        """A copy with its sealed fields readable. Raises `Erased`, `UnknownKey`, `NotAuthentic` (or other tenant's)."""
         return self._mapped(message, lambda text: self.unseal_text(text, tenant), sealing=False)
 
     def seal_text(self, text: str, tenant: str, contact_id: str) -> str:

@@ -37,7 +37,7 @@ class Component(Protocol):
         """Returns when started. What it raises ends the start of the service; its text is shown to a person."""
 
     async def stop(self, deadline: float) -> None:
-        """Finishes what is under way; `deadline` is a moment of `time.monotonic`. Called only after `start` returned."""
+        """Finishes what is under way until `deadline`, a moment of `time.monotonic`. Called only once started."""
 
 
 class StartFailed(Exception):
@@ -174,7 +174,7 @@ async def _serve(loaded: Sequence[tuple[Program, CommonSettings]]) -> int:
     code = EXIT_DRAINED
     if starting.done() and (failure := starting.exception()) is not None:
         sys.stderr.write(f"{sentence(failure)}\n")
-        code = EXIT_START_FAILED
+        code = EXIT_SETTINGS if isinstance(failure, SettingsError) else EXIT_START_FAILED
     else:
         await asked
     asked.cancel()
@@ -193,6 +193,8 @@ async def _start_all(loaded: Sequence[tuple[Program, CommonSettings]], services:
     for program, settings in loaded:
         try:
             service = program.bind(settings)
+        except SettingsError:
+            raise
         except Exception as error:
             log.error("service could not be wired", extra={"program": program.name}, exc_info=error)
             raise StartFailed(f"{program.name}: {sentence(error)}") from error

@@ -2,9 +2,9 @@
 """Settings: typed values from the environment and one optional YAML file.
 
 A service's settings are one frozen dataclass that extends `CommonSettings`. A common field `x` is read from
-`JUNCTOR_X`, for one service alone from `JUNCTOR_<SERVICE>__X`; a service's own field from `JUNCTOR_<SERVICE>__X`. In the
-file named by `JUNCTOR_CONFIG` common fields stand at the top and a service's fields in a section with its name. First
-found wins: environment for the service, environment, file for the service, file, default.
+`JUNCTOR_X`, for one service alone from `JUNCTOR_<SERVICE>__X`; a service's own field from `JUNCTOR_<SERVICE>__X`. In
+the file named by `JUNCTOR_CONFIG` common fields stand at the top and a service's fields in a section with its name.
+First found wins: environment for the service, environment, file for the service, file, default.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class _Ids(RandomIdGenerator):
 
 @dataclass(frozen=True, slots=True)
 class MetricPoint:
-    """One value of one metric. For a histogram `value` is the sum and `count` how many there were, else `count` is 0."""
+    """One value of one metric. For a histogram `value` is the sum of `count` values; `count` is 0 for the others."""
 
     name: str
     unit: str
@@ -115,12 +115,16 @@ class Telemetry:
             yield span
 
     @contextmanager
-    def contact_span(self, contact_id: str, name: str = "contact", attributes: Attributes | None = None) -> Iterator[Span]:
+    def contact_span(
+        self, contact_id: str, name: str = "contact", attributes: Attributes | None = None
+    ) -> Iterator[Span]:
         """The root span of a contact's trace, with the ids that everyone derives from the contact id."""
         token = _root.set(contact_ids(contact_id))
         try:
             span = self._tracer.start_span(
-                check_span(name), trace.set_span_in_context(trace.INVALID_SPAN), attributes=_named(contact_id, attributes)
+                check_span(name),
+                trace.set_span_in_context(trace.INVALID_SPAN),
+                attributes=_named(contact_id, attributes),
             )
         finally:
             _root.reset(token)
@@ -132,7 +136,9 @@ class Telemetry:
         token = _root.set(contact_ids(contact_id))
         try:
             return self._tracer.start_span(
-                check_span(name), trace.set_span_in_context(trace.INVALID_SPAN), attributes=_named(contact_id, attributes)
+                check_span(name),
+                trace.set_span_in_context(trace.INVALID_SPAN),
+                attributes=_named(contact_id, attributes),
             )
         finally:
             _root.reset(token)
