@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from google.protobuf.message import Message
 from junctor.journal.v1 import journal_pb2 as pb
+
 from junctor_journal.apply import Applied, Due, refusal
 from junctor_journal.mapping import Mapping
 from junctor_journal.state_codec import StateCodec
@@ -41,10 +42,18 @@ class Rejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Events, and a response (a domain value or the message itself) where the empty one is not enough."""
+    """Events, and a response (a domain value or the message itself) where the empty one is not enough.
+
+    `state`, where given, is the stream's state after the command: `evolve` is then not asked. It is for domains whose
+    inputs hold what their events do not say (a SIP dialog's bytes)."""
 
     events: Sequence[Any] = ()
     response: Any | None = None
+    state: Any | None = None
+
+
+def _no_evolve(state: Any, event: Any) -> Any:
+    raise TypeError("a domain without evolve gives the state with each Decision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +63,8 @@ class Aggregate(Generic[State]):
 
     initial: Callable[[str, str], State]
     decide: Callable[[State, Any, int], Any]
-    evolve: Callable[[State, Any], State]
     state: type[State]
+    evolve: Callable[[State, Any], State] = _no_evolve
     next_due: Callable[[State], int | None] = lambda state: None
     is_live: Callable[[State], bool] = lambda state: True
     tick: Any = None
@@ -88,12 +97,12 @@ class AggregateFold(Generic[State]):
             return self._tick(key, now)
         command = self._mapping.to_domain(body)
         try:
-            events, response = self._decide(key, command, now)
+            events, response, after = self._decide(key, command, now)
         except self._aggregate.rejected as error:
             return Applied(refusal=_refusal(error))
         messages = [self._mapping.to_message(event) for event in events]
         answer = self._mapping.to_response(body.DESCRIPTOR.name.removesuffix("Request"), response)
-        self._evolve(key, events)
+        self._evolve(key, events, after)
         return Applied(response=answer, events=messages)
 
     def next_due(self) -> Due | None:
@@ -141,25 +150,25 @@ class AggregateFold(Generic[State]):
         copied._sum = self._sum
         return copied
 
-    def _decide(self, key: StreamKey, command: Any, now: int) -> tuple[list[Any], Any]:
+    def _decide(self, key: StreamKey, command: Any, now: int) -> tuple[list[Any], Any, Any]:
         state = self._states.get(key)
         if state is None:
             state = self._aggregate.initial(*key)
         decided = self._aggregate.decide(state, command, now)
         if decided is None:
-            return [], None
+            return [], None, None
         if hasattr(decided, "events"):
-            return list(decided.events), decided.response
-        return list(decided), None
+            return list(decided.events), decided.response, getattr(decided, "state", None)
+        return list(decided), None, None
 
     def _tick(self, key: StreamKey, now: int) -> Applied:
         if key not in self._states:
             self._timers.set(key, None)
             return Applied()
         try:
-            events, _ = self._decide(key, self._aggregate.tick, now)
+            events, _, after = self._decide(key, self._aggregate.tick, now)
             messages = [self._mapping.to_message(event) for event in events]
-            self._evolve(key, events)
+            self._evolve(key, events, after)
         except Exception as error:
             self._timers.set(key, now + BROKEN_AFTER_MS)
             if not isinstance(error, self._aggregate.rejected):
@@ -171,15 +180,14 @@ class AggregateFold(Generic[State]):
             self._timers.set(key, now + STUCK_AFTER_MS)
         return Applied(events=messages)
 
-    def _evolve(self, key: StreamKey, events: Sequence[Any]) -> None:
-        if not events:
-            return
+    def _evolve(self, key: StreamKey, events: Sequence[Any], state: Any = None) -> None:
         aggregate = self._aggregate
-        state = self._states.get(key)
         if state is None:
-            state = aggregate.initial(*key)
-        for event in events:
-            state = aggregate.evolve(state, event)
+            if not events:
+                return
+            state = self._states.get(key) or aggregate.initial(*key)
+            for event in events:
+                state = aggregate.evolve(state, event)
         live = aggregate.is_live(state)
         due = aggregate.next_due(state) if live else None
         if live:
