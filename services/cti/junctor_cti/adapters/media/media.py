@@ -117,7 +117,7 @@ class Media:
         """
         tag = f"{name}-{side}"
         offer = _sdp(await self._ng.command("subscribe request", call_id=call_id, from_tag=TAGS[side], to_tag=tag))
-        await self._ng.command("subscribe answer", call_id=call_id, to_tag=tag, sdp=receiver(*to))
+        await self._ng.command("subscribe answer", call_id=call_id, to_tag=tag, sdp=receiver(*to, offer))
         return Fork(side, tag, offer)
 
     async def unfork(self, call_id: str, side: Side, name: str = "recording") -> None:

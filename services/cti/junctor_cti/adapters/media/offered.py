@@ -75,13 +75,25 @@ def nobody(sdp: str) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
-def receiver(host: str, port: int) -> str:
-    """The answer of a fork's receiver: both laws, so that whatever is on the line is understood."""
+def receiver(host: str, port: int, offer: str) -> str:
+    """The answer of a fork's receiver to the media process's offer: both laws, so that the receiver follows the line.
+
+    rtpengine refuses an answer without the telephone-event of its offer.
+    """
+    event_type = read_offer(offer).event_type
     family = "IP6" if ":" in host else "IP4"
-    return (
-        f"v=0\r\no=- 1 1 IN {family} {host}\r\ns=-\r\nc=IN {family} {host}\r\nt=0 0\r\n"
-        f"m=audio {port} RTP/AVP 8 0\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=recvonly\r\n"
-    )
+    lines = [
+        "v=0",
+        f"o=- 1 1 IN {family} {host}",
+        "s=-",
+        f"c=IN {family} {host}",
+        "t=0 0",
+        f"m=audio {port} RTP/AVP {' '.join(map(str, CODECS))}{'' if event_type is None else f' {event_type}'}",
+        *(f"a=rtpmap:{number} {name}/8000" for number, name in CODECS.items()),
+        *([] if event_type is None else [f"a=rtpmap:{event_type} telephone-event/8000"]),
+        "a=recvonly",
+    ]
+    return "\r\n".join(lines) + "\r\n"
 
 
 def _is_audio(line: str) -> bool:
