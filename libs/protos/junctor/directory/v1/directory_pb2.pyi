@@ -161,13 +161,15 @@ class ApplyConfigurationRequest(_message.Message):
         dry_run: _builtins.bool = ...,
         base_revision: _builtins.int = ...,
         comment: _builtins.str = ...,
-        checked_revision: _builtins.int = ...,
+        checked_revision: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checked_revision", b"_checked_revision", "checked_revision", b"checked_revision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_revision", b"base_revision", "checked_revision", b"checked_revision", "comment", b"comment", "delete", b"delete", "dry_run", b"dry_run", "prune", b"prune", "request_id", b"request_id", "tenant", b"tenant", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checked_revision", b"_checked_revision", "base_revision", b"base_revision", "checked_revision", b"checked_revision", "comment", b"comment", "delete", b"delete", "dry_run", b"dry_run", "prune", b"prune", "request_id", b"request_id", "tenant", b"tenant", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__checked_revision: _TypeAlias = _typing.Literal["checked_revision"]  # noqa: Y015
+    _WhichOneofArgType__checked_revision: _TypeAlias = _typing.Literal["_checked_revision", b"_checked_revision"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__checked_revision) -> _WhichOneofReturnType__checked_revision | None: ...
 
 Global___ApplyConfigurationRequest: _TypeAlias = ApplyConfigurationRequest  # noqa: Y015
 
@@ -229,13 +231,15 @@ class RevertConfigurationRequest(_message.Message):
         request_id: _builtins.str = ...,
         tenant: _builtins.str = ...,
         revision: _builtins.int = ...,
-        checked_revision: _builtins.int = ...,
+        checked_revision: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checked_revision", b"_checked_revision", "checked_revision", b"checked_revision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checked_revision", b"checked_revision", "request_id", b"request_id", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checked_revision", b"_checked_revision", "checked_revision", b"checked_revision", "request_id", b"request_id", "revision", b"revision", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__checked_revision: _TypeAlias = _typing.Literal["checked_revision"]  # noqa: Y015
+    _WhichOneofArgType__checked_revision: _TypeAlias = _typing.Literal["_checked_revision", b"_checked_revision"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__checked_revision) -> _WhichOneofReturnType__checked_revision | None: ...
 
 Global___RevertConfigurationRequest: _TypeAlias = RevertConfigurationRequest  # noqa: Y015
 
