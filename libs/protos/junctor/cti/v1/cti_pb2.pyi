@@ -725,6 +725,32 @@ class CallBridged(_message.Message):
 Global___CallBridged: _TypeAlias = CallBridged  # noqa: Y015
 
 @_typing.final
+class StepDone(_message.Message):
+    """Input: an effect that was owed to another service or the media server is done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    step: _builtins.str
+    """The effect: `cancel_task`, `end_contact`, `stop_flow`, `start_recording`, `stop_recording`, `delete_media`, `reject/<reservation>`."""
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str = ...,
+        step: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepDone: _TypeAlias = StepDone  # noqa: Y015
+
+@_typing.final
 class StepFailed(_message.Message):
     """Input: something that the edge did for a call failed for good."""
 
@@ -769,7 +795,7 @@ class DigitHeard(_message.Message):
     contact_id: _builtins.str
     """The contact."""
     digit: _builtins.str
-    """One of 0-9, *, #, A-D."""
+    """One of 0-9, *, #, A-D; sealed by the edge where the verb is secret."""
     def __init__(
         self,
         *,
@@ -1034,6 +1060,7 @@ class DeviceRegistered(_message.Message):
     DEVICE_FIELD_NUMBER: _builtins.int
     CONTACT_URI_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    BINDING_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer organisation."""
     device: _builtins.str
@@ -1042,6 +1069,8 @@ class DeviceRegistered(_message.Message):
     """Where it is reached."""
     expires_at: _builtins.int
     """Unix milliseconds."""
+    binding: _builtins.bytes
+    """The registrar's record of the binding, to go on after a crash."""
     def __init__(
         self,
         *,
@@ -1049,14 +1078,45 @@ class DeviceRegistered(_message.Message):
         device: _builtins.str = ...,
         contact_uri: _builtins.str = ...,
         expires_at: _builtins.int = ...,
+        binding: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_uri", b"contact_uri", "device", b"device", "expires_at", b"expires_at", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding", "contact_uri", b"contact_uri", "device", b"device", "expires_at", b"expires_at", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeviceRegistered: _TypeAlias = DeviceRegistered  # noqa: Y015
+
+@_typing.final
+class DeviceReported(_message.Message):
+    """Input: the router was told what the phone does."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    device: _builtins.str
+    """The SIP user."""
+    changes: _builtins.int
+    """The count of the change that it was told."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        device: _builtins.str = ...,
+        changes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "device", b"device", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeviceReported: _TypeAlias = DeviceReported  # noqa: Y015
 
 @_typing.final
 class DeviceUnregistered(_message.Message):
@@ -1146,7 +1206,7 @@ class MediaVerbEnded(_message.Message):
     cause: _builtins.str
     """`digits`, `timeout`, `finished`, `failed` or `hang_up`."""
     digits: _builtins.str
-    """The digits that were collected."""
+    """The digits that were collected; each sealed by itself and parted by a space where the verb is secret."""
     def __init__(
         self,
         *,
