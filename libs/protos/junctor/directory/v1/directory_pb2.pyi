@@ -1200,6 +1200,7 @@ class FlowMenu(_message.Message):
     NO_INPUT_PROMPT_FIELD_NUMBER: _builtins.int
     OTHERWISE_FIELD_NUMBER: _builtins.int
     STORE_FIELD_NUMBER: _builtins.int
+    SECRET_FIELD_NUMBER: _builtins.int
     timeout_ms: _builtins.int
     """Milliseconds after the prompt's end; 0 means 5,000."""
     attempts: _builtins.int
@@ -1212,6 +1213,8 @@ class FlowMenu(_message.Message):
     """Node after the last attempt."""
     store: _builtins.str
     """Where the digit goes in the contact's data; empty keeps it nowhere."""
+    secret: _builtins.bool
+    """True where the digits are secret: they are kept nowhere and do not reach the agent's side or the recording."""
     @_builtins.property
     def prompts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Prompt ids."""
@@ -1231,10 +1234,11 @@ class FlowMenu(_message.Message):
         no_input_prompt: _builtins.str = ...,
         otherwise: _builtins.str = ...,
         store: _builtins.str = ...,
+        secret: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "choices", b"choices", "invalid_prompt", b"invalid_prompt", "no_input_prompt", b"no_input_prompt", "otherwise", b"otherwise", "prompts", b"prompts", "store", b"store", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "choices", b"choices", "invalid_prompt", b"invalid_prompt", "no_input_prompt", b"no_input_prompt", "otherwise", b"otherwise", "prompts", b"prompts", "secret", b"secret", "store", b"store", "timeout_ms", b"timeout_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
