@@ -1,24 +1,19 @@
 """A child process that writes a log file and never outlives its parent."""
 
 import asyncio
-import ctypes
 import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+# setpriv (util-linux) sets PR_SET_PDEATHSIG, prctl(2), and becomes the program: SIGKILL when the thread that started
+# it ends. Nothing of ours runs between fork and exec, which would not be safe beside gRPC's threads.
+_DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
 class NotReady(RuntimeError):
     """A child ended or stayed silent instead of becoming ready; the text ends with the tail of its log."""
-
-
-def die_with_parent() -> None:
-    """Makes the kernel kill this process when the thread that started it ends (prctl(2), PR_SET_PDEATHSIG)."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Child:
@@ -40,6 +35,7 @@ class Child:
         self.env = dict(env or {})
         self.cwd = cwd
         self.started_at = 0.0
+        self.on_start: Callable[[], None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._log_start = 0
 
@@ -59,13 +55,14 @@ class Child:
         return self._process.returncode if self._process is not None else None
 
     async def start(self) -> None:
-        """Starts the process; RuntimeError if it runs, FileNotFoundError if its program does not exist."""
+        """Starts the process; RuntimeError if it runs already. A program that does not exist ends with status 127."""
         if self.running:
             raise RuntimeError(f"{self.name} runs already, process {self.pid}")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
             self._log_start = output.tell()
             self._process = await asyncio.create_subprocess_exec(
+                *_DIE_WITH_PARENT,
                 *self.command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
@@ -73,9 +70,10 @@ class Child:
                 env={**os.environ, **self.env},
                 cwd=self.cwd,
                 start_new_session=True,
-                preexec_fn=die_with_parent,
             )
         self.started_at = time.time()
+        if self.on_start is not None:
+            self.on_start()
 
     async def ready(self, answers: Callable[[], Awaitable[bool]], limit: float, every: float = 0.05) -> None:
         """Asks `answers` until it is true; NotReady if the process ends or `limit` seconds pass first."""
