@@ -29,7 +29,8 @@ def ha1(user: str, realm: str, password: str, algorithm: str = "MD5") -> str:
 
 
 class Digest:
-    """`clock` gives Unix seconds; `credential(user)` the HA1 by algorithm, or None for an unknown user."""
+    """`clock` gives Unix seconds; `credential(user)` the HA1 by algorithm, or None for an unknown user. A phone answers
+    the first of `algorithms` that it knows, so offer only those whose HA1 is stored for every user."""
 
     def __init__(
         self,
@@ -38,7 +39,9 @@ class Digest:
         lifetime_s: int,
         credential: Callable[[str], Mapping[str, str] | None],
         clock: Callable[[], float],
+        algorithms: tuple[str, ...] = ALGORITHMS,
     ) -> None:
+        self._algorithms = algorithms
         self._realm, self._lifetime, self._credential, self._clock = realm, lifetime_s, credential, clock
         self._secret = secret or secrets.token_bytes(32)
 
@@ -48,7 +51,7 @@ class Digest:
         tail = ", stale=true" if stale else ""
         return [
             f'Digest realm="{self._realm}", nonce="{nonce}", algorithm={algorithm}, qop="auth"{tail}'
-            for algorithm in ALGORITHMS
+            for algorithm in self._algorithms
         ]
 
     def check(self, method: str, authorizations: list[str]) -> tuple[Verdict, str]:
@@ -63,7 +66,7 @@ class Digest:
     def _check(self, method: str, fields: Mapping[str, str]) -> Verdict:
         algorithm = fields.get("algorithm", "MD5").upper()
         known = self._credential(fields.get("username", "")) or {}
-        if algorithm not in ALGORITHMS or algorithm not in known:
+        if algorithm not in self._algorithms or algorithm not in known:
             return Verdict.WRONG
         nonce = fields.get("nonce", "")
         second = _hash(algorithm, f"{method}:{fields.get('uri', '')}")

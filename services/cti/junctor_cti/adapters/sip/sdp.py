@@ -98,3 +98,18 @@ def _audio_port(line: str) -> tuple[bool, int]:
     words = line.split()
     port = words[1].partition("/")[0] if len(words) > 1 else ""
     return words[0] == "m=audio", int(port) if port.isdigit() and int(port) < 65536 else 0
+
+
+def renewed(sdp: str, wanted: str) -> str:
+    """`sdp` as the answer of a renegotiation: unchanged where its direction is `wanted`, else with that direction and
+    the next version in its origin line (RFC 3264 8)."""
+    if not sdp or direction(sdp) == wanted:
+        return sdp
+    lines = []
+    for line in with_direction(sdp, wanted).splitlines():
+        words = line.split()
+        if line.startswith("o=") and len(words) == 6 and words[2].isdigit():
+            words[2] = str(int(words[2]) + 1)
+            line = " ".join(words)  # noqa: PLW2901
+        lines.append(line)
+    return "\r\n".join(lines) + "\r\n"

@@ -10,6 +10,7 @@ from ssl import SSLContext
 @dataclass(frozen=True, slots=True)
 class SipSettings:
     """`host`:`port` is the UDP listener (port 0 takes a free one); the others listen where a port is given.
+    `tls` is the listeners' certificate, `client_tls` what is trusted on connections that the edge opens.
 
     `advertised_host` goes into Via and Contact (default: `host`). `realm` and `nonce_secret` serve the digest; edges of
     one site share the secret so that a nonce holds at each. `trunks` maps a source IP address to a trunk's name.
@@ -27,10 +28,12 @@ class SipSettings:
     ws_port: int | None = None
     wss_port: int | None = None
     tls: SSLContext | None = None
+    client_tls: SSLContext | None = None
     realm: str = "junctor"
     nonce_secret: bytes = b""
     nonce_lifetime_s: int = 300
     credential: Callable[[str], Mapping[str, str] | None] | None = None
+    digest_algorithms: tuple[str, ...] = ("SHA-256", "MD5")
     registration_min_s: int = 30
     registration_max_s: int = 3600
     registration_contacts: int = 5

@@ -29,18 +29,18 @@ class Scheduler(Protocol):
 
 
 class ServerTransaction:
-    """One request received. `request` is gone once the final response is sent; `leg_id` is the user's note."""
+    """One request received from `source`, answered to `peer`. `request` is gone once the final response is sent;
+    `leg_id` is the user's note."""
 
-    __slots__ = ("final_acked", "interval", "key", "last", "leg_id", "peer", "request", "started", "status", "timer")
+    __slots__ = ("interval", "key", "last", "leg_id", "peer", "request", "source", "started", "status", "timer")
 
-    def __init__(self, key: ServerKey, request: Request | None, peer: Peer) -> None:
-        self.key, self.request, self.peer = key, request, peer
+    def __init__(self, key: ServerKey, request: Request | None, peer: Peer, source: Peer) -> None:
+        self.key, self.request, self.peer, self.source = key, request, peer, source
         self.last = b""
         self.status = 0
         self.leg_id = ""
         self.timer: asyncio.TimerHandle | None = None
         self.interval = self.started = 0.0
-        self.final_acked = False
 
 
 class ClientTransaction:
@@ -108,7 +108,7 @@ class Transactions:
                 self._send(known.last, known.peer)
             return
         self.expire()
-        transaction = ServerTransaction(key, request, self.answer_peer(request, peer))
+        transaction = ServerTransaction(key, request, self.answer_peer(request, peer), peer)
         self.servers[key] = transaction
         if request.method != "CANCEL":
             self._user.on_request(transaction, request)
@@ -148,14 +148,13 @@ class Transactions:
 
     def acknowledged(self, transaction: ServerTransaction) -> None:
         """Ends the repeating of a 2xx: its ACK came, or the dialog is over."""
-        transaction.final_acked = True
         if transaction.timer is not None:
             transaction.timer.cancel()
             transaction.timer = None
 
     def restore_server(self, request: Request, peer: Peer, status: int, last: bytes, leg_id: str) -> ServerTransaction:
         """Rebuilds an INVITE server transaction that has sent `last` (may be empty) with `status` below 200."""
-        transaction = ServerTransaction(codec.transaction_key(request), request, peer)
+        transaction = ServerTransaction(codec.transaction_key(request), request, peer, peer)
         transaction.status, transaction.last, transaction.leg_id = status, last, leg_id
         self.servers[transaction.key] = transaction
         return transaction
