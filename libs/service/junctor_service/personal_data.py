@@ -1,8 +1,8 @@
 """Sealing of personal data: fields that carry the proto option become text that only the contact's key opens.
 
 A sealed value is `sealed:v1:<key id>:<base64url>` in the same string (or bytes) field, so that messages keep their
-shape and a decider may copy it from a command into an event. It is bound to the tenant and the contact's key. `SECRET` fields
-are emptied: they are never stored.
+shape and a decider may copy it from a command into an event. It is bound to the tenant and the contact's key. `SECRET`
+fields are emptied: they are never stored.
 """
 
 from __future__ import annotations

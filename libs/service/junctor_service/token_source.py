@@ -17,7 +17,6 @@ from junctor_service.tokens import EVERY_TENANT, Role
 
 log = logging.getLogger(__name__)
 
-SECRET_HEADER = "x-issuer-secret"  # noqa: S105
 FETCH_TIMEOUT = 5.0
 RENEW_AT = 0.7
 LEAST_PAUSE = 1.0
@@ -43,6 +42,9 @@ class StaticToken:
 
 class WorkloadTokens:
     """A service's own token, for every tenant: fetched from the issuer and renewed after 70 % of its life.
+
+    The issuer is asked by POST with the secret as bearer and {subject, tenant, roles}; it answers {access_token} (the
+    answer's form is that of RFC 6749, section 5.1). The token's own `exp` says how long it lives.
 
     While the issuer cannot be reached the token is used until it expires.
     """
@@ -75,7 +77,7 @@ class WorkloadTokens:
 
     async def _fetch(self) -> str:
         wanted = {"subject": self._subject, "tenant": EVERY_TENANT, "roles": [Role.SERVICE.value]}
-        headers = {SECRET_HEADER: self._secret.reveal()}
+        headers = {"authorization": f"Bearer {self._secret.reveal()}"}
         timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT)
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
@@ -83,9 +85,9 @@ class WorkloadTokens:
         ):
             answer.raise_for_status()
             document = await answer.json()
-        token = document.get("token") if isinstance(document, dict) else None
+        token = document.get("access_token") if isinstance(document, dict) else None
         if not isinstance(token, str):
-            raise ValueError("the issuer's answer has no token")
+            raise ValueError("the issuer's answer has no access_token")
         return token
 
     def _keep(self, token: str) -> None:

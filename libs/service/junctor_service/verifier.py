@@ -15,7 +15,7 @@ from junctor_service.tokens import EVERY_TENANT, Principal, Refusal, Role, Token
 
 SKEW_SECONDS = 30
 CACHE_SIZE = 4096
-LONGEST_TOKEN = 8192
+LONGEST_TOKEN = 6144
 
 
 @dataclass(frozen=True, slots=True)
