@@ -29,7 +29,7 @@ def bind(settings: IvrSettings) -> Service:
     f = Foundation("ivr", settings)
 
     async def report(message: Message, **origin: str) -> None:
-        await f.commands.tell(f.commands.fact(message, **origin))  # type: ignore[arg-type]
+        await f.commands.tell(f.commands.fact(message, **origin))
 
     def look(tenant: str, contact_id: str) -> Session | None:
         fold = ledger.state(ledger.partition_of(tenant, contact_id))

@@ -15,17 +15,11 @@ class IvrServicer(ivr_pb2_grpc.IvrServiceServicer):
     def __init__(self, flows: Flows) -> None:
         self._flows = flows
 
-    async def StartFlow(  # type: ignore[override]
-        self, request: ivr_pb2.StartFlowRequest, context: Any
-    ) -> ivr_pb2.StartFlowResponse:
+    async def StartFlow(self, request: ivr_pb2.StartFlowRequest, context: Any) -> ivr_pb2.StartFlowResponse:
         return await self._flows.start(request)
 
-    async def StopFlow(  # type: ignore[override]
-        self, request: ivr_pb2.StopFlowRequest, context: Any
-    ) -> ivr_pb2.StopFlowResponse:
+    async def StopFlow(self, request: ivr_pb2.StopFlowRequest, context: Any) -> ivr_pb2.StopFlowResponse:
         return await self._flows.stop(request)
 
-    async def GetFlow(  # type: ignore[override]
-        self, request: ivr_pb2.GetFlowRequest, context: Any
-    ) -> ivr_pb2.GetFlowResponse:
+    async def GetFlow(self, request: ivr_pb2.GetFlowRequest, context: Any) -> ivr_pb2.GetFlowResponse:
         return self._flows.get(request)
