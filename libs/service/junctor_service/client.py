@@ -12,7 +12,7 @@ import grpc
 from google.protobuf.message import Message
 from opentelemetry.trace import SpanKind
 
-from junctor_service.errors import from_rpc_error
+from junctor_service.errors import ServiceError, from_rpc_error
 from junctor_service.settings import CommonSettings
 from junctor_service.telemetry import Telemetry
 from junctor_service.tenant import TENANT_METADATA, is_tenant
@@ -134,15 +134,21 @@ class _UnaryUnary(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-ar
         pause = FIRST_PAUSE
         while True:
             left = max(0.001, deadline - time.monotonic())
-            call = await continuation(await self._carried.details(details, request, left), request)
-            try:
-                code = await call.code()
-            except asyncio.CancelledError:
-                call.cancel()
-                raise
             wait = pause * random.uniform(0.5, 1.0)  # noqa: S311 spreads retries, guards nothing
-            if code is not grpc.StatusCode.UNAVAILABLE or time.monotonic() + wait >= deadline:
-                return call
+            try:
+                carried = await self._carried.details(details, request, left)
+            except ServiceError as error:
+                if not error.retryable or time.monotonic() + wait >= deadline:
+                    raise
+            else:
+                call = await continuation(carried, request)
+                try:
+                    code = await call.code()
+                except asyncio.CancelledError:
+                    call.cancel()
+                    raise
+                if code is not grpc.StatusCode.UNAVAILABLE or time.monotonic() + wait >= deadline:
+                    return call
             await asyncio.sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE)
 

@@ -20,12 +20,17 @@ class Health:
     def __init__(self, service: str) -> None:
         self.service = service
         self._ready: Callable[[], bool] = lambda: False
+        self.draining = False
         self._names = {"", READINESS, service}
 
     @property
     def ready(self) -> bool:
         """Whether the service can do its work now."""
-        return self._ready()
+        return not self.draining and self._ready()
+
+    def drain(self) -> None:
+        """From now on the service is not ready, and those who watch are told so and let go."""
+        self.draining = True
 
     def feed(self, ready: Callable[[], bool]) -> None:
         """From now on readiness is what this function says; it is asked for every answer."""
@@ -68,4 +73,6 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             if status != last:
                 last = status
                 yield health_pb2.HealthCheckResponse(status=status)
+            if self._health.draining:
+                return
             await asyncio.sleep(WATCH_INTERVAL)

@@ -105,6 +105,7 @@ class GrpcServer:
     async def stop(self, deadline: float) -> None:
         """New calls are refused, streams end, unary calls have 80 % of what is left until the deadline."""
         server, self._server = self._server, None
+        self._health.drain()
         self._guard.drain()
         await server.stop(remaining(deadline) * GRACE_SHARE)
 

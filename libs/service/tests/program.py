@@ -31,7 +31,7 @@ class Part:
         if self.behaviour == "endless stop":
             await asyncio.sleep(3600)
         if self.behaviour == "blocking stop":
-            time.sleep(3600)
+            time.sleep(3600)  # noqa: ASYNC251 blocks the loop on purpose
         log.info("step", extra={"step": f"stop {self.name}"})
 
 

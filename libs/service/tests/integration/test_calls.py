@@ -29,7 +29,9 @@ CONTACT = "018f3b1e-0000-7000-8000-000000000001"
 def servicer(probe):
     class Servicer(probe.grpc.ProbeServicer):
         tries = 0
-        ended = ""
+
+        def __init__(self):
+            self.ended = asyncio.Event()
 
         def seen(self, agent_id="", count=0):
             principal = current_principal()
@@ -74,7 +76,7 @@ def servicer(probe):
                         raise precondition("Over.", reason="OVER")
                     await asyncio.sleep(0.01)
             finally:
-                self.ended = "closed"
+                self.ended.set()
 
         async def Collect(self, request_iterator, context):
             return self.seen(count=len([r async for r in request_iterator]))
@@ -256,13 +258,10 @@ async def test_streams_both_ways(probe, serve, servicer, issuer):
         assert (await refusal(failing.read())).reason == "OVER"
         denied = stub.Follow(probe.pb2.LookRequest(), metadata=bearer(issuer.token(**AGENT)))
         assert (await refusal(denied.read())).reason == "WRONG_ROLE"
-    async with asyncio.timeout(5):
-        while servicer.ended != "closed":
-            await asyncio.sleep(0.01)
+    await asyncio.wait_for(servicer.ended.wait(), 5)
 
 
 async def test_a_drain_ends_streams_with_unavailable_and_lets_unary_calls_finish(probe, serve, servicer, issuer):
-    site = await serve(servicer)
     started = asyncio.Event()
     inner = servicer.seen
 
@@ -272,12 +271,14 @@ async def test_a_drain_ends_streams_with_unavailable_and_lets_unary_calls_finish
         return inner()
 
     servicer.Change = slow
-    await site.service.stop(time.monotonic() + 1)
     site = await serve(servicer)
     metadata = bearer(issuer.token())
-    async with stub_for(probe, site.address) as stub:
+    async with grpc.aio.insecure_channel(site.address) as channel:
+        stub = probe.grpc.ProbeStub(channel)
         stream = stub.Follow(probe.pb2.LookRequest(), metadata=metadata)
         await stream.read()
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        await watch.read()
         unary = asyncio.create_task(_await(stub.Change(probe.pb2.ChangeRequest(request_id="1"), metadata=metadata)))
         await started.wait()
         stopping = asyncio.create_task(site.service.stop(time.monotonic() + 5))
@@ -289,6 +290,8 @@ async def test_a_drain_ends_streams_with_unavailable_and_lets_unary_calls_finish
         error = await refusal(read_on())
         assert (error.code, error.reason, error.retryable) == (Code.UNAVAILABLE, "DRAINING", True)
         assert (await unary).subject == "ann"
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert await watch.read() is grpc.aio.EOF
         await asyncio.wait_for(stopping, 3)
 
 
@@ -385,7 +388,29 @@ async def test_our_client_waits_for_a_service_that_starts_late(
     channels = Channels(StaticToken(issuer.token()))
     stub = probe.grpc.ProbeStub(channels.channel(f"127.0.0.1:{unused_tcp_port}"))
     call = asyncio.create_task(rpc(stub.Look(probe.pb2.LookRequest(), timeout=8)))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0)
     await serve(servicer, used=dataclasses.replace(settings, grpc_listen=HostPort("127.0.0.1", unused_tcp_port)))
     assert (await call).subject == "ann"
+    await channels.close()
+
+
+async def test_our_client_tries_again_while_no_token_can_be_had(probe, serve, servicer, issuer):
+    site = await serve(servicer)
+
+    class Late:
+        asked = 0
+
+        async def token(self):
+            self.asked += 1
+            if self.asked < 3:
+                raise ServiceError(Code.UNAVAILABLE, "The issuer is away.")
+            return issuer.token()
+
+    source = Late()
+    channels = Channels(source)
+    stub = probe.grpc.ProbeStub(channels.channel(site.address))
+    assert (await rpc(stub.Look(probe.pb2.LookRequest()))).subject == "ann"
+    source.asked = -1_000_000
+    with pytest.raises(ServiceError, match="The issuer is away"):
+        await rpc(stub.Look(probe.pb2.LookRequest(), timeout=0.2))
     await channels.close()

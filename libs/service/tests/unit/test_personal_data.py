@@ -124,5 +124,5 @@ def test_a_sites_sealer_is_found_again_and_its_files_are_private(settings):
 def test_a_damaged_master_key_is_told(settings):
     settings.keys_dir.mkdir(parents=True)
     (settings.keys_dir / "master.key").write_text("zz")
-    with pytest.raises(ValueError, match="master.key does not hold a master key"):
+    with pytest.raises(ValueError, match=r"master\.key does not hold a master key"):
         open_sealer(settings)

@@ -138,7 +138,7 @@ def test_the_environment_beats_the_file_and_the_service_beats_the_common(tmp_pat
 def test_a_bad_file_is_told(tmp_path, content, part):
     config = tmp_path / "c.yaml"
     config.write_text(content)
-    with pytest.raises(SettingsError, match="c.yaml") as caught:
+    with pytest.raises(SettingsError, match=r"c\.yaml") as caught:
         load({"JUNCTOR_CONFIG": str(config)})
     assert part in str(caught.value)
 
