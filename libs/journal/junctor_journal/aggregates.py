@@ -215,5 +215,3 @@ def _refusal(error: Exception) -> Any:
         str(getattr(error, "message", "") or error),
         bool(getattr(error, "retryable", False)),
     )
-
-

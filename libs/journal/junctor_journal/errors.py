@@ -1,4 +1,7 @@
-"""Errors of the log and the journal. `retryable` says whether the same request may succeed later; `code` is the gRPC status name."""
+"""Errors of the log and the journal.
+
+`retryable` says whether the same request may succeed later; `code` is the gRPC status name.
+"""
 
 from __future__ import annotations
 

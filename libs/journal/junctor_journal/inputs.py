@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from google.protobuf.message import Message
 from junctor.journal.v1 import journal_pb2 as pb
+
 from junctor_journal import topics
 from junctor_journal.log import Log
 from junctor_journal.record import pack
@@ -43,9 +44,7 @@ def new_input(
 class Inputs:
     """`route` gives the partition of an input; by default the stream's hash does."""
 
-    def __init__(
-        self, log: Log, service: str, partitions: int, route: Callable[[pb.Input], int] | None = None
-    ) -> None:
+    def __init__(self, log: Log, service: str, partitions: int, route: Callable[[pb.Input], int] | None = None) -> None:
         self._log = log
         self._topic = topics.inputs(service)
         self._partitions = partitions

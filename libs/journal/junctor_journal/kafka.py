@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
+
 from junctor_journal.errors import LogUnavailable
 from junctor_journal.kafka_writing import KafkaAppender, KafkaProducer, new_producer
 from junctor_journal.log import Batches, GroupListener, Record, TopicDeclaration, TopicPartition

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
 from junctor_journal.errors import LogUnavailable, RecordTooLarge
 from junctor_journal.log import Headers, NewRecord, TopicPartition
 
@@ -120,9 +121,7 @@ class KafkaAppender:
 class KafkaProducer:
     """One idempotent producer that is replaced by a new one after a failed write, when Kafka is back."""
 
-    def __init__(
-        self, bootstrap: str, client_id: str, timeout: float, on_change: Callable[[bool], None]
-    ) -> None:
+    def __init__(self, bootstrap: str, client_id: str, timeout: float, on_change: Callable[[bool], None]) -> None:
         self._bootstrap = bootstrap
         self._client_id = f"{client_id}-writer"
         self._timeout = timeout

@@ -121,7 +121,7 @@ class Tail(Protocol):
 
 
 class Group(Tail, Protocol):
-    """Membership in a consumer group. Newly assigned partitions are paused until `seek` and `resume`; offsets are not committed."""
+    """Membership in a consumer group. New partitions are paused until `resume`; offsets are not committed."""
 
     def assignment(self) -> frozenset[TopicPartition]: ...
 

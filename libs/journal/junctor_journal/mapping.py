@@ -16,6 +16,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
+
 from junctor_journal.errors import UnknownMessage
 from junctor_journal.mapping_fields import Converter, field_converters
 from junctor_journal.message_types import class_of
@@ -59,7 +60,7 @@ class Mapping:
 
     def to_domain(self, message: Message) -> Any:
         """Raises `UnknownMessage` for a message without a domain class."""
-        descriptor = message.DESCRIPTOR
+        descriptor: Any = message.DESCRIPTOR
         return self.converter(self.class_for(descriptor), descriptor).to_domain(message)
 
     def unmatched(self, *classes: type) -> list[str]:
@@ -80,7 +81,8 @@ class Mapping:
             wire |= {oneof.name for oneof in descriptor.oneofs if not _synthetic(oneof)}
             found += [f"{kind.__name__}.{name}: not in {descriptor.full_name}" for name in sorted(own - wire)]
             found += [
-                f"{descriptor.full_name}.{name}: not in {kind.__name__}" for name in sorted(wire - own - self._transport)
+                f"{descriptor.full_name}.{name}: not in {kind.__name__}"
+                for name in sorted(wire - own - self._transport)
             ]
         return found
 
@@ -91,7 +93,9 @@ class Mapping:
         if found is None:
             found = self._converters[key] = Converter()
             fields = field_converters(self, kind, descriptor)
-            found.to_message = _to_message(class_of(descriptor.full_name), [f.to_message for f in fields if f.to_message])
+            found.to_message = _to_message(
+                class_of(descriptor.full_name), [f.to_message for f in fields if f.to_message]
+            )
             found.to_domain = _to_domain(kind, [(f.name, f.to_domain) for f in fields if f.to_domain])
         return found
 

@@ -125,7 +125,7 @@ def _repeated(mapping: Mapping, name: str, hint: Any, wire: FieldDescriptor) -> 
     return FieldConverter(name, put, get)
 
 
-def _map(mapping: Mapping, name: str, hint: Any, wire: FieldDescriptor) -> FieldConverter:
+def _map(mapping: Mapping, name: str, hint: Any, wire: Any) -> FieldConverter:
     origin = typing.get_origin(hint)
     if not (isinstance(origin, type) and issubclass(dict, origin)):
         raise TypeError(f"{wire.full_name} is a map, {hint} is not")
@@ -157,7 +157,7 @@ def _oneof(mapping: Mapping, name: str, hint: Any, oneof: Any) -> FieldConverter
         if field is None:
             raise TypeError(f"the oneof {oneof.full_name} has no member of type {option.__name__}")
         chosen[option] = (field.name, mapping.converter(option, field.message_type))
-    by_field = {field: converter for field, converter in chosen.values()}
+    by_field = dict(chosen.values())
 
     def put(source: Any, message: Message) -> None:
         found = getattr(source, name)
@@ -179,7 +179,7 @@ def _value(mapping: Mapping, hint: Any, wire: FieldDescriptor, optional: bool) -
             return _Value(_time_encoder(wire.message_type), lambda time: time.ToMilliseconds(), True)
         _require(dataclasses.is_dataclass(hint), hint, wire)
         converter = mapping.converter(hint, wire.message_type)
-        return _Value(lambda item: converter.to_message(item), lambda item: converter.to_domain(item), True)
+        return _Value(lambda item: converter.to_message(item), lambda item: converter.to_domain(item), True)  # noqa: PLW0108
     if wire.enum_type is not None:
         return _enum(hint, wire.enum_type, optional)
     if wire.cpp_type == FieldDescriptor.CPPTYPE_STRING:
@@ -252,7 +252,7 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
     rest = [option for option in options if option is not type(None)]
     if len(rest) == len(options):
         return hint, False
-    return (rest[0] if len(rest) == 1 else typing.Union[tuple(rest)]), True
+    return (rest[0] if len(rest) == 1 else typing.Union[tuple(rest)]), True  # noqa: UP007
 
 
 def _options(hint: Any) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ from functools import cache
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError, Message
+
 from junctor_journal.errors import UnknownMessage
 from junctor_journal.record import type_of
 

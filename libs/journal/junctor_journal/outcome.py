@@ -8,6 +8,7 @@ from typing import NamedTuple
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 from junctor.journal.v1 import journal_pb2 as pb
+
 from junctor_journal.message_types import unpack_or_none
 
 

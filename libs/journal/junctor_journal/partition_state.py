@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 from google.protobuf.any_pb2 import Any
 from junctor.journal.v1 import journal_pb2 as pb
+
 from junctor_journal.apply import Fold, refusal
 from junctor_journal.errors import JournalError
 from junctor_journal.input_window import InputWindow, Seen

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from junctor.journal.v1 import journal_pb2 as pb
+
 from junctor_journal.record import EpochPair, chain_hash, decode, pair
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class Verdict(Enum):
 class ReaderPlace:
     """Where a reader stands: all that its verdicts depend on."""
 
-    epoch: EpochPair = EpochPair()
+    epoch: EpochPair = EpochPair()  # noqa: RUF009
     owner_id: int = 0
     seq: int = 0
     hash: bytes = b""
@@ -66,6 +67,7 @@ class JournalReader:
         """The verdict on the next record. `record` then holds it, parsed."""
         record = decode(value)
         if record is None or value is None:
+            self.record = pb.JournalRecord()
             self.void += 1
             return Verdict.VOID
         self.record = record

@@ -65,9 +65,7 @@ def tick_id(topic: str, partition: int, seq: int) -> str:
 
 def pack(message: Message) -> Any:
     """The message in an Any, encoded the same way every time."""
-    return Any(
-        type_url=_TYPE_URL + message.DESCRIPTOR.full_name, value=message.SerializeToString(deterministic=True)
-    )
+    return Any(type_url=_TYPE_URL + message.DESCRIPTOR.full_name, value=message.SerializeToString(deterministic=True))
 
 
 def type_of(packed: Any) -> str:

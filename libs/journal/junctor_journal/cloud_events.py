@@ -1,0 +1,132 @@
+"""Events on Kafka as CloudEvents 1.0, Kafka protocol binding 1.0.1, binary mode: metadata in `ce_` headers, protobuf as value."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError, Message
+
+from junctor_journal import topics
+from junctor_journal.entry_read import EntryRead
+from junctor_journal.errors import UnknownMessage
+from junctor_journal.log import NewRecord, Record
+from junctor_journal.message_types import class_of
+from junctor_journal.record import event_id, type_of
+
+_CONTENT = b"application/protobuf"
+
+
+class Event(NamedTuple):
+    """One published event. `time` is Unix milliseconds. (`journal_partition`, `sequence`) is its entry's place.
+
+    `message` is None where this process has no class for `type`, or the value does not parse as it.
+    """
+
+    id: str
+    type: str
+    source: str
+    time: int
+    tenant: str
+    site: str
+    stream: str
+    correlation_id: str
+    causation_id: str
+    traceparent: str
+    journal_partition: int
+    sequence: int
+    message: Message | None
+    topic: str
+    partition: int
+    offset: int
+
+
+def event_records(service: str, site: str, entry: EntryRead) -> list[NewRecord]:
+    input = entry.input
+    key = topics.key_of(input.tenant, input.stream)
+    shared = [
+        ("ce_specversion", b"1.0"),
+        ("ce_source", f"/junctor/{service}".encode()),
+        ("ce_subject", input.stream.encode()),
+        ("ce_time", _rfc3339(entry.now)),
+        ("content-type", _CONTENT),
+        ("ce_tenant", input.tenant.encode()),
+        ("ce_site", site.encode()),
+        ("ce_correlationid", input.correlation_id.encode()),
+        ("ce_causationid", input.id.encode()),
+        ("ce_partition", str(entry.partition).encode()),
+        ("ce_sequence", str(entry.seq).encode()),
+    ]
+    if input.traceparent:
+        shared.append(("traceparent", input.traceparent.encode()))
+    return [
+        NewRecord(
+            key,
+            packed.value,
+            [("ce_id", event_id(input.id, n).encode()), ("ce_type", type_of(packed).encode()), *shared],
+            entry.now,
+        )
+        for n, packed in enumerate(entry.record.events)
+    ]
+
+
+def dead_letter_record(entry: EntryRead) -> NewRecord:
+    """Keyed by the entry's place: a repeat is recognised by it."""
+    return NewRecord(f"{entry.partition}/{entry.seq}".encode(), entry.record.dead.SerializeToString(), (), entry.now)
+
+
+def published_position(record: Record, partition: int) -> int | None:
+    """The sequence of the entry that an event came from, if it came from that partition."""
+    headers = dict(record.headers)
+    if headers.get("ce_partition") != str(partition).encode():
+        return None
+    return int(headers.get("ce_sequence") or 0)
+
+
+def decode_event(record: Record) -> Event | None:
+    """None for a record that is no CloudEvent."""
+    headers = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
+    kind = headers.get("ce_type")
+    if not kind or not headers.get("ce_id"):
+        return None
+    return Event(
+        id=headers["ce_id"],
+        type=kind,
+        source=headers.get("ce_source", ""),
+        time=_milliseconds(headers.get("ce_time", ""), record.timestamp),
+        tenant=headers.get("ce_tenant", ""),
+        site=headers.get("ce_site", ""),
+        stream=headers.get("ce_subject", ""),
+        correlation_id=headers.get("ce_correlationid", ""),
+        causation_id=headers.get("ce_causationid", ""),
+        traceparent=headers.get("traceparent", ""),
+        journal_partition=_number(headers.get("ce_partition", "")),
+        sequence=_number(headers.get("ce_sequence", "")),
+        message=_parse(kind, record.value or b""),
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+    )
+
+
+def _parse(kind: str, value: bytes) -> Message | None:
+    try:
+        return class_of(kind).FromString(value)
+    except (UnknownMessage, DecodeError):
+        return None
+
+
+def _rfc3339(milliseconds: int) -> bytes:
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
+
+
+def _milliseconds(time: str, otherwise: int) -> int:
+    try:
+        return round(datetime.fromisoformat(time).timestamp() * 1000)
+    except ValueError:
+        return otherwise
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else -1

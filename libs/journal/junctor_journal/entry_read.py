@@ -1,0 +1,67 @@
+"""An entry as effects, relays and queries see it: parsed where it is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from google.protobuf.message import Message
+from junctor.journal.v1 import journal_pb2 as pb
+
+from junctor_journal.message_types import unpack_or_none
+from junctor_journal.outcome import Outcome, outcome_of
+from junctor_journal.record import event_id, type_of
+
+
+@dataclass(frozen=True, slots=True)
+class EventRead:
+    """`message` is None where this process has no class for the type. `index` counts from 0 in the entry."""
+
+    id: str
+    index: int
+    type: str
+    message: Message | None
+
+
+class EntryRead:
+    """A valid entry. `offset` is its place in the journal's topic of this cluster."""
+
+    def __init__(self, partition: int, entry: pb.Entry, offset: int) -> None:
+        self.partition = partition
+        self.record = entry
+        self.offset = offset
+        self.seq: int = entry.seq
+        self.now: int = entry.now
+
+    @property
+    def input(self) -> pb.Input:
+        return self.record.input
+
+    @property
+    def tenant(self) -> str:
+        return self.record.input.tenant
+
+    @property
+    def stream(self) -> str:
+        return self.record.input.stream
+
+    @property
+    def dead(self) -> bool:
+        """True for an input that could not be applied."""
+        return self.record.HasField("dead")
+
+    @cached_property
+    def body(self) -> Message | None:
+        return unpack_or_none(self.record.input.body)
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        return outcome_of(self.record.outcome, self.partition, self.seq)
+
+    @cached_property
+    def events(self) -> tuple[EventRead, ...]:
+        input_id = self.record.input.id
+        return tuple(
+            EventRead(event_id(input_id, n), n, type_of(packed), unpack_or_none(packed))
+            for n, packed in enumerate(self.record.events)
+        )

@@ -1,0 +1,424 @@
+"""The one who decides for a partition, for as long as the log says so.
+
+O1 Start from the follower's state, read to the journal's present end.
+O2 A new producer per reign. Its first record is the claim, one epoch above the highest read, under a random id.
+O3 Read on to the own claim. If it does not count there, the race is lost; else the state at that very record is the base.
+O4 Inputs are read again from behind the highest offset that the state has applied; lower ones, and seen ids, are skipped.
+O5 Apply, append in pipelined batches; `now` never goes back.
+O6 Effects are the follower's: they are made of what was read back.
+O7 An append that failed or took too long, a higher claim, a cut: drop the state, abandon the producer, start at O1.
+   After a higher claim, wait two heartbeats first. Never claim while the assignment is in doubt or gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+from google.protobuf.message import DecodeError
+from junctor.journal.v1 import journal_pb2 as pb
+
+from junctor_journal.apply import Due
+from junctor_journal.entry_read import EntryRead
+from junctor_journal.errors import LogUnavailable, NotOwner, Overtaken
+from junctor_journal.follower import Follower
+from junctor_journal.log import Appender, Log, NewRecord, Record
+from junctor_journal.outcome import Outcome, outcome_of
+from junctor_journal.owner_settings import OwnerSettings
+from junctor_journal.partition_state import PartitionState, Reign, Unreadable
+from junctor_journal.record import EpochPair, encode, pack, tick_id
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS_HEADER = "junctor-attempts"
+
+
+class Phase(Enum):
+    FENCING = "fencing"
+    """Writes its claim."""
+    RESTORING = "restoring"
+    """Reads on to its claim."""
+    READY = "ready"
+    """Applies inputs. Only then."""
+    DRAINING = "draining"
+    """Takes nothing new; what it was given is written and read back."""
+    DEAD = "dead"
+    """Will never own again."""
+
+
+class OwnerListener(Protocol):
+    def owner_ready(self, partition: int) -> None: ...
+
+    def owner_lost(self, partition: int) -> None: ...
+
+
+class _Local(NamedTuple):
+    input: pb.Input
+
+
+class Owner:
+    """Reigns again and again until it is retired. `clock` gives Unix milliseconds."""
+
+    def __init__(
+        self,
+        partition: int,
+        log: Log,
+        follower: Follower,
+        settings: OwnerSettings,
+        listener: OwnerListener,
+        clock: Callable[[], int],
+    ) -> None:
+        self.partition = partition
+        self.phase = Phase.FENCING
+        self.reign: Reign | None = None
+        self.state: PartitionState | None = None
+        self.reigns = 0
+        self._log = log
+        self._follower = follower
+        self._settings = settings
+        self._listener = listener
+        self._clock = clock
+        self._key = str(partition).encode()
+        self._retired = False
+        self._doubt = False
+        self._sought = False
+        self._task: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._records: deque[Record] = deque()
+        self._local: deque[_Local] = deque()
+        self._submitted: dict[asyncio.Future[Outcome], str] = {}
+        self._claim: asyncio.Future[bool] | None = None
+        self._failure: Exception | None = None
+        self._written: set[Awaitable[int]] = set()
+        self._ticks_after = 0
+
+    # -- what others tell it --
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._live(), name=f"own {self._follower.topic}/{self.partition}")
+
+    def doubt(self, doubtful: bool) -> None:
+        """While the assignment is in doubt (a rebalance), it goes on, but claims nothing."""
+        self._doubt = doubtful
+        self._wake.set()
+
+    def retire(self) -> None:
+        """At once: applies and claims nothing more. `close` must follow."""
+        self._retired = True
+        if self.phase is not Phase.DRAINING:
+            self._end(NotOwner(f"partition {self.partition} is given up"))
+
+    async def drain(self, deadline: float) -> None:
+        """Takes nothing new, applies what was submitted here, waits until it is read back; at most `deadline` seconds."""
+        state = self.state
+        if self.phase is not Phase.READY or state is None:
+            return
+        self.phase = Phase.DRAINING
+        self._records.clear()
+        self._wake.set()
+        until = asyncio.get_running_loop().time() + deadline
+        while self._failure is None and asyncio.get_running_loop().time() < until:
+            if not self._local and self._follower.place(self.partition).seq >= state.seq:
+                return
+            await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        self.retire()
+        self.phase = Phase.DEAD
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    @property
+    def backlog(self) -> int:
+        """How many records wait to be applied."""
+        return len(self._records)
+
+    def wants_seek(self) -> bool:
+        """True when it has become ready and its sources must be read from `resume_at` on."""
+        return self.phase is Phase.READY and not self._sought
+
+    def resume_at(self, topic: str, partition: int) -> int:
+        """The offset to read that source from."""
+        return 0 if self.state is None else self.state.position((topic, partition)) + 1
+
+    def sought(self) -> None:
+        """The sources are read from `resume_at` on, from now on."""
+        self._records.clear()
+        self._sought = True
+
+    def unsought(self) -> None:
+        """Its sources are read by nobody now: what comes is ignored until they are sought again."""
+        self._records.clear()
+        self._sought = False
+
+    def put_batch(self, records: Sequence[Record]) -> None:
+        """Records of the inputs topic, in order. Ignored unless ready and sought: they are read again then."""
+        if self._sought and self.phase is Phase.READY:
+            self._records.extend(records)
+            self._wake.set()
+
+    def submit(self, input: pb.Input) -> asyncio.Future[Outcome]:
+        """An input made in this process; the outcome comes when its record is read back.
+
+        Raises `NotOwner` here, or from the future when the partition is lost meanwhile. A retry with the same id helps.
+        """
+        if self.phase is not Phase.READY:
+            raise NotOwner(f"partition {self.partition} is {self.phase.value} here")
+        seen = self._follower.state(self.partition).window.get(input.id)
+        if seen is not None:
+            future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+            future.set_result(outcome_of(pb.Outcome.FromString(seen.outcome), self.partition, seen.seq))
+            return future
+        future = self._follower.waiters.wait(input.id)
+        self._submitted[future] = input.id
+        future.add_done_callback(self._forget)
+        self._local.append(_Local(input))
+        self._wake.set()
+        return future
+
+    # -- what the journal tells it --
+
+    def on_claim(self, claim: pb.OwnerStarted, won: bool) -> None:
+        mine = self.reign is not None and claim.owner_id == self.reign.owner_id
+        if mine and self._claim is not None and not self._claim.done():
+            if won:
+                self.state = self._follower.state(self.partition).copy(self._follower.new_fold)
+            self._claim.set_result(won)
+        elif won and not mine and self.state is not None:
+            self._end(Overtaken(f"partition {self.partition} has a higher claim"))
+
+    def on_cut(self) -> None:
+        if self.state is not None:
+            self._end(LogUnavailable(f"the journal of partition {self.partition} was cut"))
+
+    def is_mine(self, entry: EntryRead) -> bool:
+        reign = self.reign
+        return (
+            reign is not None
+            and self.phase in {Phase.READY, Phase.DRAINING}
+            and entry.record.owner_id == reign.owner_id
+        )
+
+    # -- reigns --
+
+    async def _live(self) -> None:
+        failures = 0
+        while not self._retired:
+            began = asyncio.get_running_loop().time()
+            wait = 0.0
+            try:
+                await self._until_certain()
+                await self._reign()
+            except asyncio.CancelledError:
+                raise
+            except Overtaken as error:
+                wait = self._settings.reclaim_after * (1 + random.random() / 2)  # noqa: S311
+                self._report("a partition was overtaken", error)
+            except (NotOwner, LogUnavailable) as error:
+                self._report("a reign ended", error)
+            except Exception:
+                log.exception("a reign failed", extra={"partition": self.partition})
+            failures = 0 if asyncio.get_running_loop().time() - began > 10 else failures + 1
+            backoff = min(self._settings.backoff_limit, self._settings.backoff * 2**failures)
+            if not self._retired:
+                await asyncio.sleep(wait or backoff * (0.5 + random.random()))  # noqa: S311
+
+    async def _until_certain(self) -> None:
+        while self._doubt:
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def _reign(self) -> None:
+        appender: Appender | None = None
+        was_ready = False
+        try:
+            self._failure, self._sought, self.phase = None, False, Phase.FENCING
+            await self._follower.reach_end(self.partition)
+            appender = await self._log.appender(self._follower.topic, self.partition)
+            if self._doubt or self._retired:
+                return
+            await self._take_over(appender)
+            self.phase = Phase.READY
+            self.reigns += 1
+            was_ready = True
+            log.info("partition owned", extra={"topic": self._follower.topic, "partition": self.partition})
+            self._listener.owner_ready(self.partition)
+            await self._serve(appender)
+        finally:
+            self._drop()
+            if was_ready:
+                self._listener.owner_lost(self.partition)
+            if appender is not None:
+                await asyncio.shield(appender.abandon())
+
+    async def _take_over(self, appender: Appender) -> None:
+        before = self._follower.place(self.partition).epoch
+        site_epoch = max(before.site, self._settings.site_epoch)
+        epoch = EpochPair(site_epoch, before.owner + 1 if site_epoch == before.site else 1)
+        self.reign = Reign(epoch, secrets.randbits(63) | 1)
+        claim = pb.OwnerStarted(
+            epoch=epoch.to_proto(),
+            owner_id=self.reign.owner_id,
+            address=self._settings.address,
+            site=self._settings.site,
+            claimed_at=self._clock(),
+        )
+        self._claim = asyncio.get_running_loop().create_future()
+        self.phase = Phase.RESTORING
+        written = await appender.append([NewRecord(self._key, encode(pb.JournalRecord(owner_started=claim)))])
+        try:
+            async with asyncio.timeout(self._settings.claim_timeout):
+                await written
+                won = await self._claim
+        except TimeoutError as error:
+            raise LogUnavailable("a claim was not read back in time") from error
+        if not won:
+            raise NotOwner("another claim of the same epoch came first")
+        if self._failure is not None:
+            raise self._failure
+
+    async def _serve(self, appender: Appender) -> None:
+        state, reign = self.state, self.reign
+        assert state is not None
+        assert reign is not None
+        while True:
+            if self._failure is not None:
+                raise self._failure
+            self._wake.clear()
+            values = self._apply_some(state, reign)
+            if values:
+                now = state.now
+                written = await appender.append([NewRecord(self._key, value, (), now) for value in values])
+                self._watch(written)
+                continue
+            if not self._records and not self._local and not self._wake.is_set():
+                await self._sleep(state)
+
+    async def _sleep(self, state: PartitionState) -> None:
+        due = self._due(state)
+        if due is None or self.phase is not Phase.READY:
+            await self._wake.wait()
+            return
+        seconds = max(due.at, self._ticks_after) - self._clock()
+        if seconds <= 0:
+            return
+        try:
+            async with asyncio.timeout(seconds / 1000):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _apply_some(self, state: PartitionState, reign: Reign) -> list[bytes]:
+        clock = self._clock()
+        values: list[bytes] = []
+        size = 0
+        self._apply_ticks(state, reign, clock, values)
+        while self._local and size < self._settings.batch_bytes:
+            local = self._local.popleft()
+            if local.input.id not in state.window:
+                values.append(state.take(reign, local.input, None, clock))
+                size += len(values[-1])
+        room = self._settings.batch_inputs
+        while self._records and room > 0 and size < self._settings.batch_bytes:
+            room -= 1
+            value = self._apply_record(state, reign, self._records.popleft(), clock)
+            if value is not None:
+                values.append(value)
+                size += len(value)
+        return values
+
+    def _apply_record(self, state: PartitionState, reign: Reign, record: Record, clock: int) -> bytes | None:
+        if record.offset <= state.position((record.topic, record.partition)):
+            return None
+        source = pb.Coordinates(topic=record.topic, partition=record.partition, offset=record.offset)
+        attempts = _attempts(record)
+        try:
+            input = pb.Input.FromString(record.value or b"")
+            if not input.id or not input.HasField("body"):
+                raise ValueError("an input has an id and a body")
+        except (DecodeError, ValueError) as error:
+            why = Unreadable(
+                f"no input: {error}", type(error).__name__, record.key or b"", record.value or b"", attempts
+            )
+            return state.take_unreadable(reign, why, source, clock)
+        if input.id in state.window:
+            return None
+        return state.take(reign, input, source, clock, attempts)
+
+    def _apply_ticks(self, state: PartitionState, reign: Reign, clock: int, values: list[bytes]) -> None:
+        if self.phase is not Phase.READY or clock < self._ticks_after:
+            return
+        for _ in range(self._settings.batch_inputs):
+            due = self._due(state)
+            if due is None or due.at > clock:
+                return
+            tick = pb.Input(
+                id=tick_id(self._follower.topic, self.partition, state.seq + 1),
+                tenant=due.tenant,
+                stream=due.stream,
+                site=self._settings.site,
+                body=pack(pb.Tick()),
+                made_at=clock,
+            )
+            values.append(state.take(reign, tick, None, clock))
+            if self._due(state) == due:
+                log.error("a timer did not move forward", extra={"partition": self.partition, "due": due.at})
+                self._ticks_after = clock + self._settings.stuck_timer_ms
+                return
+
+    def _due(self, state: PartitionState) -> Due | None:
+        due = state.fold.next_due()
+        return Due(due) if isinstance(due, int) else due
+
+    def _watch(self, written: Awaitable[int]) -> None:
+        future = asyncio.ensure_future(written)
+        self._written.add(future)
+        future.add_done_callback(self._acknowledged)
+
+    def _acknowledged(self, future: asyncio.Future[int]) -> None:
+        self._written.discard(future)
+        if not future.cancelled() and (error := future.exception()) is not None:
+            self._end(LogUnavailable(f"an append failed: {error}"))
+
+    def _end(self, why: Exception) -> None:
+        if self._failure is None:
+            self._failure = why
+        if self._claim is not None and not self._claim.done():
+            self._claim.set_exception(why)
+            self._claim.exception()
+        self._wake.set()
+
+    def _drop(self) -> None:
+        self.state = self.reign = self._claim = None
+        self._sought = False
+        self._records.clear()
+        self._local.clear()
+        if self.phase is not Phase.DEAD:
+            self.phase = Phase.FENCING
+        submitted, self._submitted = self._submitted, {}
+        for future, input_id in submitted.items():
+            self._follower.waiters.forget(input_id, future)
+            if not future.done():
+                future.set_exception(NotOwner(f"partition {self.partition} was lost before the record was read back"))
+
+    def _forget(self, future: asyncio.Future[Outcome]) -> None:
+        input_id = self._submitted.pop(future, None)
+        if input_id is not None:
+            self._follower.waiters.forget(input_id, future)
+
+    def _report(self, message: str, error: Exception) -> None:
+        log.warning(message, extra={"topic": self._follower.topic, "partition": self.partition, "reason": str(error)})
+
+
+def _attempts(record: Record) -> int:
+    for name, value in record.headers:
+        if name == ATTEMPTS_HEADER and value.isdigit():
+            return int(value)
+    return 0

@@ -1,0 +1,168 @@
+"""Snapshots of partition states: cut into chunks, closed by a manifest, found again by sequence and not by place."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from google.protobuf.message import DecodeError
+from junctor.journal.v1 import journal_pb2 as pb
+
+from junctor_journal import topics
+from junctor_journal.log import Log, TopicPartition
+from junctor_journal.partition_state import FORMAT
+from junctor_journal.reader import ReaderPlace
+from junctor_journal.record import pair
+
+log = logging.getLogger(__name__)
+
+CHUNK_BYTES = 480_000
+_LOOK_BACK = 400
+_LENGTH_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`next_offset`: of the first journal record that is not in it, in the cluster it was written in."""
+
+    place: ReaderPlace
+    next_offset: int
+    pieces: tuple[bytes, ...]
+
+
+@dataclass(slots=True)
+class _Found:
+    best: Snapshot | None = None
+    chunks: dict[str, dict[int, bytes]] = field(default_factory=dict)
+
+
+async def write_snapshot(
+    log: Log, service: str, partition: int, place: ReaderPlace, next_offset: int, pieces: Iterable[bytes]
+) -> pb.SnapshotManifest:
+    """Writes the chunks and gives the manifest that makes them count, for `close_snapshot`.
+
+    Raises `LogUnavailable`: nothing is harmed, the next snapshot starts anew.
+    """
+    name = f"{place.seq}-{secrets.token_hex(4)}"
+    digest = hashlib.sha256()
+    count = 0
+    for index, data in enumerate(_chunks(pieces)):
+        digest.update(data)
+        chunk = pb.SnapshotChunk(snapshot_id=name, index=index, data=data)
+        await _send(log, service, partition, f"{name}/{index}", pb.SnapshotRecord(chunk=chunk))
+        count = index + 1
+    return pb.SnapshotManifest(
+        snapshot_id=name,
+        chunks=count,
+        sha256=digest.digest(),
+        next_offset=next_offset,
+        epoch=place.epoch.to_proto(),
+        owner_id=place.owner_id,
+        seq=place.seq,
+        hash=place.hash,
+        cut=place.cut,
+        format=FORMAT,
+        address=place.address,
+        cuts=place.cuts,
+    )
+
+
+async def close_snapshot(log: Log, service: str, partition: int, manifest: pb.SnapshotManifest) -> None:
+    await _send(log, service, partition, manifest.snapshot_id, pb.SnapshotRecord(manifest=manifest))
+
+
+async def newest_snapshots(log: Log, service: str, partitions: Iterable[int]) -> dict[int, Snapshot]:
+    """The complete snapshot with the highest sequence of each partition; partitions without one are left out.
+
+    Incomplete ones, a wrong hash and unknown formats are passed over. Raises `LogUnavailable`.
+    """
+    tps = [TopicPartition(topics.snapshots(service), partition) for partition in partitions]
+    begin, end = await log.begin_offsets(tps), await log.end_offsets(tps)
+    recent = {tp: max(begin[tp], end[tp] - _LOOK_BACK) for tp in tps if begin[tp] < end[tp]}
+    found = await _scan(log, recent, end)
+    missed = {tp: begin[tp] for tp, start in recent.items() if tp.partition not in found and start > begin[tp]}
+    return found | await _scan(log, missed, end)
+
+
+async def _scan(
+    log: Log, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+) -> dict[int, Snapshot]:
+    if not starts:
+        return {}
+    found = {tp: _Found() for tp in starts}
+    left = dict(starts)
+    tail = await log.tail(starts, wait_ms=50)
+    try:
+        while left:
+            for tp, records in (await tail.getmany(timeout_ms=100, max_records=50)).items():
+                for record in records:
+                    _see(found[tp], record.value)
+            for tp in list(left):
+                if await tail.position(tp) >= ends[tp]:
+                    del left[tp]
+    finally:
+        await tail.close()
+    return {tp.partition: state.best for tp, state in found.items() if state.best is not None}
+
+
+def _see(found: _Found, value: bytes | None) -> None:
+    try:
+        record = pb.SnapshotRecord.FromString(value or b"")
+    except DecodeError:
+        return
+    if record.HasField("chunk"):
+        found.chunks.setdefault(record.chunk.snapshot_id, {})[record.chunk.index] = record.chunk.data
+    elif record.HasField("manifest"):
+        manifest = record.manifest
+        chunks = found.chunks.pop(manifest.snapshot_id, {})
+        if found.best is None or manifest.seq > found.best.place.seq:
+            found.best = _closed(manifest, chunks) or found.best
+
+
+def _closed(manifest: pb.SnapshotManifest, chunks: Mapping[int, bytes]) -> Snapshot | None:
+    if manifest.format != FORMAT:
+        log.warning("a snapshot has another format", extra={"format": manifest.format, "seq": manifest.seq})
+        return None
+    data = [chunks[index] for index in range(manifest.chunks) if index in chunks]
+    if len(data) != manifest.chunks or hashlib.sha256(b"".join(data)).digest() != manifest.sha256:
+        log.warning("a snapshot is not whole", extra={"seq": manifest.seq})
+        return None
+    place = ReaderPlace(
+        epoch=pair(manifest.epoch),
+        owner_id=manifest.owner_id,
+        seq=manifest.seq,
+        hash=manifest.hash,
+        cut=manifest.cut,
+        address=manifest.address,
+        cuts=dict(manifest.cuts),
+    )
+    return Snapshot(place, manifest.next_offset, tuple(_pieces(b"".join(data))))
+
+
+def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Each piece with its length before it, in chunks of one size."""
+    pending = bytearray()
+    for piece in pieces:
+        pending += len(piece).to_bytes(_LENGTH_BYTES, "big") + piece
+        while len(pending) >= CHUNK_BYTES:
+            yield bytes(pending[:CHUNK_BYTES])
+            del pending[:CHUNK_BYTES]
+    if pending:
+        yield bytes(pending)
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(data):
+        end = at + _LENGTH_BYTES + int.from_bytes(data[at : at + _LENGTH_BYTES], "big")
+        yield data[at + _LENGTH_BYTES : end]
+        at = end
+
+
+async def _send(log: Log, service: str, partition: int, key: str, record: pb.SnapshotRecord) -> None:
+    await log.producer().send(
+        topics.snapshots(service), f"{partition}/{key}".encode(), record.SerializeToString(), partition=partition
+    )

@@ -1,0 +1,70 @@
+"""When snapshots are taken: by the owner's process, of the followed state, every so many entries."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from junctor_journal.errors import JournalError
+from junctor_journal.follower import Follower
+from junctor_journal.log import Log
+from junctor_journal.snapshot import close_snapshot, write_snapshot
+
+log = logging.getLogger(__name__)
+
+_RELAY_SECONDS = 30.0
+
+
+class Snapshots:
+    """One at a time. A snapshot is closed only when the relay is past it: a restart then finds what is unpublished
+    behind the snapshot. `relayed` gives the last entry of a partition whose events are published."""
+
+    def __init__(
+        self, service: str, log: Log, follower: Follower, relayed: Callable[[int], int], every: int, pause: float
+    ) -> None:
+        self.written = 0
+        self._service = service
+        self._log = log
+        self._follower = follower
+        self._relayed = relayed
+        self._every = every
+        self._pause = pause
+        self._last: dict[int, int] = {}
+        self._busy = False
+        self._task: asyncio.Task[None] | None = None
+
+    def on_entry(self, partition: int, seq: int) -> None:
+        """To be called with each entry of an owned partition."""
+        last = self._last.setdefault(partition, seq - seq % self._every)
+        if seq - last >= self._every and not self._busy:
+            self._last[partition] = seq
+            self._busy = True
+            self._task = asyncio.create_task(self._take(partition), name=f"snapshot {self._service}/{partition}")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _take(self, partition: int) -> None:
+        try:
+            place = self._follower.place(partition)
+            held = replace(place, cuts=dict(place.cuts))
+            offset = self._follower.next_offset(partition)
+            pieces = iter(self._follower.state(partition).dump())
+            manifest = await write_snapshot(self._log, self._service, partition, held, offset, pieces)
+            async with asyncio.timeout(_RELAY_SECONDS):
+                while self._relayed(partition) < held.seq:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            await close_snapshot(self._log, self._service, partition, manifest)
+            self.written += 1
+            log.info("snapshot written", extra={"partition": partition, "seq": held.seq, "chunks": manifest.chunks})
+            await asyncio.sleep(self._pause)
+        except (JournalError, TimeoutError) as error:
+            log.warning("no snapshot was written", extra={"partition": partition, "error": repr(error)})
+        except Exception:
+            log.exception("a snapshot failed", extra={"partition": partition})
+        finally:
+            self._busy = False
