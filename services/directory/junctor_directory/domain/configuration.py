@@ -37,7 +37,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ApplyConfiguration:
-    """`base_revision` 0 takes any; `checked_revision` None where nothing was checked (a replay of old inputs)."""
+    """`base_revision` 0 takes any; `checked_revision` None where nothing was checked. `request_id` finds a repeat."""
 
     values: tuple[tuple[Name, bytes], ...]
     delete: tuple[Name, ...] = ()
@@ -46,6 +46,7 @@ class ApplyConfiguration:
     checked_revision: int | None = None
     comment: str = ""
     principal: str = ""
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class RevertConfiguration:
     revision: int
     checked_revision: int | None = None
     principal: str = ""
+    request_id: str = ""
 
 
 Command = ApplyConfiguration | RevertConfiguration
@@ -65,6 +67,7 @@ class ConfigurationApplied:
     principal: str
     comment: str
     applied_at: int
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,10 @@ class Configuration:
     def applied(self, revision: int) -> ConfigurationApplied | None:
         """What a kept revision changed."""
         return next((one for one in reversed(self.history) if one.revision == revision), None)
+
+    def applied_by(self, request_id: str) -> ConfigurationApplied | None:
+        """The kept revision that the request made."""
+        return next((one for one in reversed(self.history) if one.request_id == request_id), None)
 
 
 class Rejected(Exception):
@@ -105,7 +112,7 @@ def decide(state: Configuration, command: Command, now: int) -> list[Configurati
     if not changes:
         return []
     comment = command.comment if isinstance(command, ApplyConfiguration) else f"Revert of revision {command.revision}"
-    return [ConfigurationApplied(state.revision + 1, changes, command.principal, comment, now)]
+    return [ConfigurationApplied(state.revision + 1, changes, command.principal, comment, now, command.request_id)]
 
 
 def evolve(state: Configuration, event: ConfigurationApplied) -> Configuration:
