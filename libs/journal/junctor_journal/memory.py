@@ -78,6 +78,19 @@ class MemoryLog:
             if not held.written.done():
                 held.written.set_result(offset)
 
+    def held_count(self, topic: str, partition: int) -> int:
+        return len(self._held.get(TopicPartition(topic, partition), ()))
+
+    def take_held(self, topic: str, partition: int) -> list[tuple[TopicPartition, Sequence[NewRecord]]]:
+        """What was held, unwritten, for `write_held`; later appends are held no more."""
+        tp = TopicPartition(topic, partition)
+        return [(tp, held.records) for held in self._held.pop(tp, [])]
+
+    def write_held(self, held: Iterable[tuple[TopicPartition, Sequence[NewRecord]]]) -> None:
+        """Writes it after all: as the batches of a stopped process that goes on."""
+        for tp, records in held:
+            self.write(tp, records)
+
     def fail_next(self, topic: str, partition: int, count: int = 1) -> None:
         self._refusals[TopicPartition(topic, partition)] = count
 

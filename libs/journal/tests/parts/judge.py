@@ -1,0 +1,85 @@
+"""An independent judge of a journal: states the rule over the whole log at once, and shares no code with the reader."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from junctor.journal.v1 import journal_pb2 as pb
+
+
+@dataclass
+class Verdict:
+    valid: list = field(default_factory=list)
+    """(index in the log, entry) of those that count."""
+    claims: int = 0
+    void: int = 0
+    repeats: int = 0
+    gaps: int = 0
+
+    def ids(self):
+        return [entry.input.id for _, entry in self.valid]
+
+
+def judge(values):
+    """Which entries of one partition count. `values` are the records' values in order."""
+    records = [pb.JournalRecord.FromString(value) for value in values]
+    verdict = Verdict()
+    highest = (0, 0)
+    reigns = []
+    for index, record in enumerate(records):
+        if record.HasField("owner_started"):
+            claim = record.owner_started
+            epoch = (claim.epoch.site_epoch, claim.epoch.owner_epoch)
+            if epoch > highest:
+                highest = epoch
+                reigns.append((index, epoch, claim.owner_id))
+    verdict.claims = len(reigns)
+    bounds = [*[start for start, _, _ in reigns[1:]], len(records)]
+    last = 0
+    counted = set()
+    for (start, epoch, owner), end in zip(reigns, bounds):
+        for index in range(start + 1, end):
+            if not records[index].HasField("entry"):
+                continue
+            entry = records[index].entry
+            if (entry.epoch.site_epoch, entry.epoch.owner_epoch) != epoch or entry.owner_id != owner:
+                continue
+            if entry.seq <= last:
+                verdict.repeats += 1
+                continue
+            if entry.seq != last + 1:
+                verdict.gaps += 1
+                break
+            last = entry.seq
+            counted.add(index)
+            verdict.valid.append((index, entry))
+    verdict.void = sum(
+        1 for index, record in enumerate(records) if record.HasField("entry") and index not in counted
+    )
+    return verdict
+
+
+@dataclass
+class Count:
+    lost: int = 0
+    duplicated: int = 0
+    reordered: int = 0
+    changed: int = 0
+
+
+def compare(verdict, inputs):
+    """`inputs`: (topic, partition, offset, value) of the inputs in order. Each must have been applied once, in order."""
+    sent = [pb.Input.FromString(value) for _, _, _, value in inputs]
+    place = {(topic, partition, offset): value for topic, partition, offset, value in inputs}
+    applied = Counter(verdict.ids())
+    count = Count()
+    count.lost = len({one.id for one in sent} - set(applied))
+    count.duplicated = sum(n - 1 for n in applied.values())
+    last = {}
+    for _, entry in verdict.valid:
+        if entry.HasField("source"):
+            source = (entry.source.topic, entry.source.partition)
+            count.reordered += entry.source.offset <= last.get(source, -1)
+            last[source] = entry.source.offset
+            value = place.get((*source, entry.source.offset))
+            count.changed += value is None or pb.Input.FromString(value) != entry.input
+    return count
