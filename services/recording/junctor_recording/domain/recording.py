@@ -120,8 +120,9 @@ class RecordingRequested:
     tenant: str
     contact_id: str
     recording_id: str
-    agent_id: str = ""
-    queue: str = ""
+    agent_id: str
+    queue: str
+    requested_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +216,8 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """`parts` are the files that were written, in order: more than one after a crash. `reason` says what is missing."""
+    """`started_at` is the recording's time 0, `path` the file that is written once the audio is forked, `reason` what is
+    missing."""
 
     tenant: str
     contact_id: str
@@ -224,7 +226,7 @@ class Recording:
     agent_id: str = ""
     queue: str = ""
     started_at: int = 0
-    parts: tuple[str, ...] = ()
+    path: str = ""
     reason: str = ""
     erasing: tuple[RecordingFile, ...] = field(default=())
 
@@ -254,7 +256,7 @@ def decide(state: Recording, command: Command, now: int) -> Decision:
         case EraseRecording(_, reason, files):
             return Decision(_erase(state, reason, files))
         case _:
-            return Decision(tuple(_decide(state, command, now)))
+            return Decision(tuple(_decide(state, command)))
 
 
 def _decide(
@@ -267,7 +269,6 @@ def _decide(
     | RecordingStored
     | RecordingBroken
     | RecordingDeleted,
-    now: int,
 ) -> list[Event]:
     tenant, contact, recording = state.tenant, state.contact_id, state.recording_id
     match command:
@@ -281,8 +282,8 @@ def _decide(
             return [RecordingResumed(tenant, contact)] if state.state == "paused" else []
         case RecordingForked(_, path):
             if state.state == "starting":
-                return [RecordingStarted(tenant, contact, recording, path, now)]
-            if state.state in {"active", "paused"} and path not in state.parts:
+                return [RecordingStarted(tenant, contact, recording, path, state.started_at)]
+            if state.state in {"active", "paused"}:
                 return [RecordingContinued(tenant, contact, recording, path)]
             return []
         case RecordingStored(_, path, duration_ms, size, sha256):
@@ -309,12 +310,18 @@ def evolve(state: Recording, event: Event) -> Recording:
     match event:
         case RecordingRequested():
             return Recording(
-                state.tenant, state.contact_id, "starting", event.recording_id, event.agent_id, event.queue
+                state.tenant,
+                state.contact_id,
+                "starting",
+                event.recording_id,
+                event.agent_id,
+                event.queue,
+                event.requested_at,
             )
         case RecordingStarted():
-            return replace(state, state="active", parts=(event.path,), started_at=event.started_at)
+            return replace(state, state="active", path=event.path)
         case RecordingContinued():
-            return replace(state, parts=(*state.parts, event.path))
+            return replace(state, path=event.path)
         case RecordingPaused():
             return replace(state, state="paused")
         case RecordingResumed():
@@ -345,7 +352,7 @@ def _start(state: Recording, agent_id: str, queue: str, now: int) -> Decision:
         doing = "sealed" if state.state == "sealing" else "erased"
         raise Rejected(f"the contact's last recording is still being {doing}", retryable=True)
     recording_id = str(uuid.uuid5(_NAMESPACE, f"{state.tenant}/{state.contact_id}/{now}"))
-    requested = RecordingRequested(state.tenant, state.contact_id, recording_id, agent_id, queue)
+    requested = RecordingRequested(state.tenant, state.contact_id, recording_id, agent_id, queue, now)
     return Decision((requested,), StartRecordingResponse(recording_id))
 
 

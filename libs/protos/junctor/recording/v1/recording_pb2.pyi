@@ -485,7 +485,7 @@ class Recording(_message.Message):
     sha256: _builtins.str
     """SHA-256 of the stored file, hexadecimal."""
     started_at: _builtins.int
-    """Unix milliseconds at which the audio began."""
+    """Unix milliseconds of the recording's time 0."""
     reason: _builtins.str
     """Why it failed or is not complete."""
     agent_id: _builtins.str
@@ -517,7 +517,7 @@ Global___Recording: _TypeAlias = Recording  # noqa: Y015
 
 @_typing.final
 class RecordingForked(_message.Message):
-    """Input: the fork stands and audio is written. After a crash there is one more, with the next file."""
+    """Input: the fork stands and audio is written. After a crash of the recorder there is one more."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -666,6 +666,7 @@ class RecordingRequested(_message.Message):
     RECORDING_ID_FIELD_NUMBER: _builtins.int
     AGENT_ID_FIELD_NUMBER: _builtins.int
     QUEUE_FIELD_NUMBER: _builtins.int
+    REQUESTED_AT_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer organisation."""
     contact_id: _builtins.str
@@ -676,6 +677,8 @@ class RecordingRequested(_message.Message):
     """The agent."""
     queue: _builtins.str
     """The queue."""
+    requested_at: _builtins.int
+    """Unix milliseconds: the recording's time 0. What was said before the fork stood is silence."""
     def __init__(
         self,
         *,
@@ -684,10 +687,11 @@ class RecordingRequested(_message.Message):
         recording_id: _builtins.str = ...,
         agent_id: _builtins.str = ...,
         queue: _builtins.str = ...,
+        requested_at: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "contact_id", b"contact_id", "queue", b"queue", "recording_id", b"recording_id", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "contact_id", b"contact_id", "queue", b"queue", "recording_id", b"recording_id", "requested_at", b"requested_at", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -713,7 +717,7 @@ class RecordingStarted(_message.Message):
     path: _builtins.str
     """The file being written."""
     started_at: _builtins.int
-    """Unix milliseconds at which the audio began."""
+    """Unix milliseconds of the recording's time 0."""
     def __init__(
         self,
         *,
@@ -733,7 +737,7 @@ Global___RecordingStarted: _TypeAlias = RecordingStarted  # noqa: Y015
 
 @_typing.final
 class RecordingContinued(_message.Message):
-    """Audio is written to one more file, after a crash."""
+    """The recorder was away, after a crash say, and goes on; in between there is silence."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
