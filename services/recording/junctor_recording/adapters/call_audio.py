@@ -97,6 +97,8 @@ class CallAudio:
             for receiver in audio._receivers:
                 receiver.close()
             writer.close()
+            if not resumed:
+                path.unlink(missing_ok=True)
             raise
         audio._task = asyncio.get_running_loop().create_task(audio._run())
         return audio
