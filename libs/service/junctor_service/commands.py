@@ -43,19 +43,22 @@ class Commands:
         self._service = service
         self._site = site
 
-    async def apply(self, request: Message, *, stream: str, correlation_id: str = "", answer: type[R] | None = None) -> R:
+    async def apply(
+        self, request: Message, *, stream: str, correlation_id: str = "", answer: type[R] | None = None
+    ) -> R:
         """Applies a request with `request_id` and `tenant`; a repeat gets the recorded answer.
 
         Raises the refusal as `ServiceError`; UNAVAILABLE and DEADLINE_EXCEEDED where the log did not answer (retryable).
         """
         fields = cast(Any, request)
+        principal = current_principal()
         input = new_input(
             request,
             id=f"{fields.tenant}/{request.DESCRIPTOR.full_name}/{fields.request_id}",
             tenant=fields.tenant,
             stream=stream,
             site=self._site,
-            principal=current_principal().subject,
+            principal=principal.subject if principal is not None else "",
             traceparent=current_traceparent(),
             correlation_id=correlation_id,
             causation_id="",

@@ -59,7 +59,9 @@ class EffectTasks:
                 return
             except Exception as error:
                 if getattr(error, "retryable", False) and (tries is None or attempt < tries):
-                    log.warning("effect is tried again", extra={"effect": key, "attempt": attempt, "error": repr(error)})
+                    log.warning(
+                        "effect is tried again", extra={"effect": key, "attempt": attempt, "error": repr(error)}
+                    )
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE)
                     continue

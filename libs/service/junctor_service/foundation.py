@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
+from junctor.directory.v1 import directory_pb2
 from junctor.journal.v1 import journal_pb2
 from junctor_journal import topics
 from junctor_journal.apply import Fold
@@ -59,7 +60,7 @@ class Foundation:
         self.channels = Channels(workload_tokens(settings, name), telemetry=self.telemetry)
         self.effects = EffectTasks(name)
         self._ledger: Ledger | None = None
-        self._replica: Replica | None = None
+        self._replica: Replica[directory_pb2.DirectoryValue] | None = None
         self._reactions: list[Component] = []
 
     async def append(self, topic: str, key: str, value: bytes, headers: Mapping[str, str]) -> None:
@@ -87,7 +88,9 @@ class Foundation:
             new_fold,
             effects,
             settings=LedgerSettings(
-                site=self.settings.site, address=str(advertised), instance_id=f"{self.name}-{self.settings.site}-{advertised}"
+                site=self.settings.site,
+                address=str(advertised),
+                instance_id=f"{self.name}-{self.settings.site}-{advertised}",
             ),
             pump=pump or GroupPump(),
             clock=self.clock.now_ms,
@@ -101,10 +104,10 @@ class Foundation:
         assert self._ledger is not None, "ledger() first"
         return Commands(self._ledger, self.name, self.settings.site)
 
-    def replica(self) -> Replica:
+    def replica(self) -> Replica[directory_pb2.DirectoryValue]:
         """The directory's values in memory, read to the end before the service is ready."""
         if self._replica is None:
-            self._replica = Replica(self.log, DIRECTORY_STATE)
+            self._replica = Replica(self.log, DIRECTORY_STATE, directory_pb2.DirectoryValue)
         return self._replica
 
     def react(self, event_topics: Sequence[str], react: Callable[[Event], Iterable[journal_pb2.Input]]) -> None:
@@ -120,8 +123,13 @@ class Foundation:
             raise ValueError(f"{self.name} needs the address of {stub_class}; set JUNCTOR_<SERVICE>_ADDRESS.")
         return stub_class(self.channels.channel(str(address)))
 
-    def service(self, servicers: Sequence[tuple[Any, Any]], components: Iterable[Component] = ()) -> Service:
-        """All parts, in the order to start: log, telemetry, replica, ledger, the service's own, reactions, server last."""
+    def service(
+        self,
+        servicers: Sequence[tuple[Any, Any]],
+        components: Iterable[Component] = (),
+        before: Iterable[Component] = (),
+    ) -> Service:
+        """All parts, in the order to start: log, telemetry, replica, `before`, ledger, `components`, reactions, server."""
         server = GrpcServer(
             self.name,
             self.settings,
@@ -135,10 +143,10 @@ class Foundation:
         if self._replica is not None:
             parts.append(_Replica(self._replica))
         parts.append(_Effects(self.effects))
-        own = list(components)
+        parts.extend(before)
         if self._ledger is not None:
             parts.append(_Ledger(self._ledger))
-        return Service(self.name, [*parts, *own, *self._reactions, server], self.settings, health=self.health)
+        return Service(self.name, [*parts, *components, *self._reactions, server], self.settings, health=self.health)
 
 
 class _Inputs:
@@ -153,7 +161,7 @@ class _Inputs:
         by_partition: dict[int, list[NewRecord]] = defaultdict(list)
         for input in inputs:
             record = NewRecord(topics.key_of(input.tenant, input.stream), input.SerializeToString())
-            by_partition[self._ledger.partition_of_input(input)].append(record)
+            by_partition[self._ledger.partition_of(input.tenant, input.stream)].append(record)
         producer = self._log.producer()
         await asyncio.gather(*(producer.send_many(self._topic, p, records) for p, records in by_partition.items()))
 
@@ -178,7 +186,7 @@ class _Log:
 class _Replica:
     name = "directory replica"
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica[directory_pb2.DirectoryValue]) -> None:
         self._replica = replica
 
     @property

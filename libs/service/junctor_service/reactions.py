@@ -9,7 +9,7 @@ from typing import Protocol
 
 from junctor.journal.v1 import journal_pb2
 from junctor_journal.errors import JournalError
-from junctor_journal.events import Event, decode
+from junctor_journal.events import Event, decode_event
 from junctor_journal.subscription import Subscription
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Reactions:
                 continue
             inputs: list[journal_pb2.Input] = []
             for record in records:
-                event = decode(record)
+                event = decode_event(record)
                 if event is None:
                     self._passed_over("not a CloudEvent", record.topic, record.offset)
                     continue

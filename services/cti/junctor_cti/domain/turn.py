@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from junctor_cti.domain.call import Call, CloseCause, Leg, Segment, SegmentKind, SegmentResult, State
+from junctor_cti.domain.call import Call, CloseCause, Leg, Phase, Segment, SegmentKind, SegmentResult, State
 from junctor_cti.domain.events import CallStateChanged, ContactClosed, SegmentEnded, SegmentStarted
 
 
@@ -84,7 +84,7 @@ class Turn:
         """The agent's phone is no longer wanted: its leg leaves, rung or answered; the offer is over."""
         agent = self.call.agent
         if agent is not None:
-            phase = "canceling" if agent.phase == "prepared" else "clearing"
+            phase: Phase = "canceling" if agent.phase == "prepared" else "clearing"
             self.set(leaving=(*self.call.leaving, replace(agent, phase=phase)))
         self.set(agent=None, offer=None)
 

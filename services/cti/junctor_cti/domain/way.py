@@ -202,9 +202,13 @@ def overflow_reported(turn: Turn, command: c.OverflowReported) -> None:
 
 
 def task_reported(turn: Turn, command: c.TaskReported) -> None:
+    """The router's task is over: by the agent's wrap-up, or because somebody took the contact out of line."""
     turn.set(task="over", disposition=command.disposition or turn.call.disposition)
     if turn.call.state == "wrapping":
         turn.close()
+    elif command.state == "canceled" and turn.call.state in ("queued", "offered"):
+        turn.end_segment("failed")
+        finish(turn, "supervisor", "taken out of line")
 
 
 def clear(turn: Turn, command: c.ClearCall) -> None:

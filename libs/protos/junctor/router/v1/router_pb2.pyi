@@ -1884,6 +1884,7 @@ class TaskCanceled(_message.Message):
     QUEUE_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
     WAITED_MS_FIELD_NUMBER: _builtins.int
+    EDGE_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """The contact."""
     queue: _builtins.str
@@ -1892,6 +1893,8 @@ class TaskCanceled(_message.Message):
     """Why."""
     waited_ms: _builtins.int
     """Milliseconds it was in line."""
+    edge: _builtins.str
+    """The service that owns the contact."""
     def __init__(
         self,
         *,
@@ -1899,10 +1902,11 @@ class TaskCanceled(_message.Message):
         queue: _builtins.str = ...,
         cause: _builtins.str = ...,
         waited_ms: _builtins.int = ...,
+        edge: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "contact_id", b"contact_id", "queue", b"queue", "waited_ms", b"waited_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "contact_id", b"contact_id", "edge", b"edge", "queue", b"queue", "waited_ms", b"waited_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

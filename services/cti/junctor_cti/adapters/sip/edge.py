@@ -49,7 +49,7 @@ class SipEdge:
         self._signaling = Signaling(settings, on_event, loop, self.counters)
         self._calling = Calling(self._signaling)
         self._called = Called(self._signaling, self._calling.on_stray)
-        self._wire = Wire(settings, self._receive, self._flow_closed, self._peer_failed, self.counters)
+        self._wire = Wire(settings, self.receive, self._flow_closed, self._peer_failed, self.counters)
         self._transactions = Transactions(self._called, self._wire.send, loop, self.counters, settings.t1, settings.t2)
         self._registrar = Registrar(settings, self._signaling.emit, loop, time.time)
         self._gate = FloodGate(settings.requests_per_second, loop.time)
@@ -237,8 +237,8 @@ class SipEdge:
 
     # Messages
 
-    def _receive(self, data: bytes, peer: Peer) -> None:
-        """Every message from every transport. Nothing raises out of here."""
+    def receive(self, data: bytes, peer: Peer) -> None:
+        """Takes every message from every transport. Nothing raises out of here."""
         self.counters["received"] += 1
         try:
             self._take(data, peer)

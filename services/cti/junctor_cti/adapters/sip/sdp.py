@@ -113,3 +113,11 @@ def renewed(sdp: str, wanted: str) -> str:
             line = " ".join(words)  # noqa: PLW2901
         lines.append(line)
     return "\r\n".join(lines) + "\r\n"
+
+
+def first_payload_type(sdp: str) -> int:
+    """The payload type that an SDP's first audio line prefers. Raises `ValueError` where there is none."""
+    for line in sdp.splitlines():
+        if line.startswith("m=audio "):
+            return int(line.split()[3])
+    raise ValueError("the SDP has no audio")

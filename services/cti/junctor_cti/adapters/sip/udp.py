@@ -19,6 +19,7 @@ class UdpTransport(asyncio.DatagramProtocol):
     def __init__(self, receive: Callable[[bytes, Peer], None], counters: Counter[str]) -> None:
         self._receive, self._counters = receive, counters
         self._transport: asyncio.DatagramTransport | None = None
+        self._closed = asyncio.Event()
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
@@ -41,12 +42,17 @@ class UdpTransport(asyncio.DatagramProtocol):
             return
         self._transport.sendto(data, (peer.host, peer.port))
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Returns once the port is free."""
         if self._transport is not None:
             self._transport.close()
+            await self._closed.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed.set()
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if len(data) <= KEEP_ALIVE_MAX and not data.strip(b"\r\n\0 "):

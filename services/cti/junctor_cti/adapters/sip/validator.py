@@ -40,7 +40,7 @@ def request_fault(request: Request) -> Fault | None:
 def answerable(request: Request) -> bool:
     """Whether a response can be addressed at all, and may be sent (never to an ACK)."""
     via = request.headers.first("Via")
-    return request.method != "ACK" and via[:4].upper() == "SIP/" and len(via.partition(";")[0].split()) >= 2
+    return request.method != "ACK" and via[:3].upper() == "SIP" and len(via.partition(";")[0].split()) >= 2
 
 
 def response_fault(response: Response) -> str:
@@ -121,7 +121,7 @@ def _target(request: Request) -> Fault | None:
         return Fault(400, "Malformed Request-URI", "request_uri")
     if scheme.lower() not in SCHEMES:
         return Fault(416, "Unsupported URI Scheme", "uri_scheme")
-    if not rest or "<" in rest or ">" in rest or "?" in rest:
+    if not rest or "<" in rest or ">" in rest or "?" in rest.rpartition("@")[2]:
         return Fault(400, "Malformed Request-URI", "request_uri")
     return None
 

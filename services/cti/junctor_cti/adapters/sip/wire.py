@@ -55,7 +55,7 @@ class Wire:
             raise
 
     async def close(self) -> None:
-        self._udp.close()
+        await self._udp.close()
         await self._streams.close()
 
     def alive(self, peer: Peer) -> bool:

@@ -1,0 +1,45 @@
+"""The journal's fold of calls and devices, and the names that the domain and the protos share."""
+
+from __future__ import annotations
+
+from junctor.contact.v1 import contact_pb2
+from junctor.cti.v1 import cti_pb2
+from junctor_journal.aggregates import Aggregate, AggregateFold
+from junctor_journal.mapping import Mapping
+
+from junctor_cti.domain import commands, decide, events
+from junctor_cti.domain.call import Call
+from junctor_cti.domain.decide import Line
+from junctor_cti.domain.device import STREAM, Device
+from junctor_cti.domain.turn import Rejected
+
+MAPPING = Mapping(protos=[cti_pb2, contact_pb2], domain=[commands, events])
+CALLS = Aggregate(
+    initial=lambda tenant, stream: Line(),
+    decide=decide.apply,
+    state=Line,
+    next_due=decide.next_due,
+    is_live=decide.is_live,
+    tick=commands.Tick(),
+    rejected=Rejected,
+)
+
+
+def new_fold() -> AggregateFold[Line]:
+    """An empty partition."""
+    return AggregateFold(CALLS, MAPPING)
+
+
+def device_stream(device: str) -> str:
+    """The stream of a device."""
+    return f"{STREAM}{device}"
+
+
+def call_of(fold: AggregateFold[Line], tenant: str, contact_id: str) -> Call | None:
+    line = fold.get(tenant, contact_id)
+    return line.call if line is not None else None
+
+
+def device_of(fold: AggregateFold[Line], tenant: str, stream: str) -> Device | None:
+    line = fold.get(tenant, stream)
+    return line.device if line is not None else None

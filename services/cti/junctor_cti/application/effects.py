@@ -1,0 +1,131 @@
+"""From the journal to the world: after each valid entry of this slot, what the call's state asks for is started."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from junctor.cti.v1 import cti_pb2
+from junctor.router.v1 import router_pb2
+from junctor_journal.entry_read import EntryRead
+from junctor_service.client import rpc
+from junctor_service.effect_tasks import EffectTasks
+from junctor_service.ids import step_request_id
+from junctor_service.telemetry import Telemetry
+from junctor_service.trace_context import contact_traceparent
+
+from junctor_cti.application.calls import device_stream
+from junctor_cti.application.performer import Peers, Performer
+from junctor_cti.application.slot import Slot
+from junctor_cti.domain.call import Call
+from junctor_cti.domain.device import Device
+from junctor_cti.domain.todo import Todo, todo
+
+log = logging.getLogger(__name__)
+
+DEVICE_STATES = {"idle": router_pb2.DEVICE_STATE_IDLE, "unregistered": router_pb2.DEVICE_STATE_UNREGISTERED}
+
+
+class CallEffects:
+    """The journal's `Effects` of `cti`. `done` keeps what this process did for live calls, so that it is not repeated."""
+
+    def __init__(self, tasks: EffectTasks, telemetry: Telemetry) -> None:
+        self._tasks = tasks
+        self._telemetry = telemetry
+        self._slots: dict[int, tuple[Slot, Performer, Peers]] = {}
+        self._done: dict[str, set[str]] = {}
+        self._takeovers: set[asyncio.Task[None]] = set()
+
+    def serve(self, slot: Slot, performer: Performer, peers: Peers) -> None:
+        """The slot is one of this process."""
+        self._slots[slot.partition] = (slot, performer, peers)
+
+    def on_entry(self, partition: int, entry: EntryRead, mine: bool) -> None:
+        if not mine or partition not in self._slots:
+            return
+        slot, _, _ = self._slots[partition]
+        for event in entry.events:
+            if event.type == "junctor.contact.v1.ContactOpened":
+                slot.know_contact(entry.tenant, entry.stream)
+                self._telemetry.start_contact_span(entry.stream, "contact", {"channel": "voice"}).end()
+        if slot.ready:
+            self._look(slot, entry.tenant, entry.stream)
+
+    def on_ready(self, partition: int, fold: Any) -> None:
+        if partition not in self._slots:
+            return
+        task = asyncio.create_task(self._take_over(partition), name=f"take over {partition}")
+        self._takeovers.add(task)
+        task.add_done_callback(self._takeovers.discard)
+
+    def on_lost(self, partition: int) -> None:
+        if partition in self._slots:
+            self._slots[partition][0].lose()
+            self._tasks.end(partition)
+
+    async def _take_over(self, partition: int) -> None:
+        slot, _, _ = self._slots[partition]
+        try:
+            await slot.take_over()
+        except OSError as error:
+            log.error("the edge cannot listen", extra={"partition": partition, "error": str(error)})
+            raise
+        self._done.clear()
+        for tenant, stream in list(slot.fold.streams()):
+            self._look(slot, tenant, stream)
+
+    def _look(self, slot: Slot, tenant: str, stream: str) -> None:
+        line = slot.fold.get(tenant, stream)
+        if line is None:
+            self._done.pop(stream, None)
+            slot.forget(stream)
+        elif line.call is not None:
+            self._start(slot, line.call)
+        elif line.device is not None and line.device.reported < line.device.changes:
+            self._report(slot, line.device)
+
+    def _start(self, slot: Slot, call: Call) -> None:
+        _, performer, _ = self._slots[slot.partition]
+        done = self._done.setdefault(call.contact_id, set())
+        for wanted in todo(call):
+            if wanted.key in done:
+                continue
+            self._tasks.start(
+                slot.partition,
+                f"{call.contact_id}/{wanted.key}",
+                lambda wanted=wanted: self._do(performer, call.contact_id, wanted, done),  # type: ignore[misc]
+                lambda error, wanted=wanted: performer.failed(call.contact_id, wanted, error),  # type: ignore[misc]
+                performer.tries(wanted),
+            )
+
+    async def _do(self, performer: Performer, contact_id: str, wanted: Todo, done: set[str]) -> None:
+        with self._telemetry.span(
+            "cti.step", traceparent=contact_traceparent(contact_id), attributes={"step": wanted.key}
+        ):
+            await performer.do(contact_id, wanted)
+        done.add(wanted.key)
+
+    def _report(self, slot: Slot, device: Device) -> None:
+        """The router is told what the phone does; a phone that is nobody's is only noted."""
+        changes, state = device.changes, device.state
+        found = slot.entry_points.agent_of_device(device.device)
+        _, _, peers = self._slots[slot.partition]
+
+        async def report() -> None:
+            if found is not None:
+                request = router_pb2.ReportDeviceRequest(
+                    request_id=step_request_id(f"{device.tenant}/{device.device}", "device", changes),
+                    tenant=device.tenant,
+                    agent_id=found[1],
+                    state=DEVICE_STATES[state],
+                )
+                await rpc(peers.router.ReportDevice(request, timeout=5))
+            await told()
+
+        async def told(_: Exception | None = None) -> None:
+            fact = cti_pb2.DeviceReported(tenant=device.tenant, device=device.device, changes=changes)
+            stream = device_stream(device.device)
+            await slot.record(fact, f"{stream}/reported/{changes}/{device.tenant}", device.tenant, stream)
+
+        self._tasks.start(slot.partition, f"{device.tenant}/{device.device}/{changes}", report, told)

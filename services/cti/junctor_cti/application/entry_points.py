@@ -1,0 +1,75 @@
+"""What a called number leads to, and whose phone a SIP user is: look-ups in the directory's replica."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from junctor.directory.v1 import directory_pb2
+from junctor_journal.replica import Replica
+
+DEFAULT_LANGUAGE = "en"
+PREFIX_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPoint:
+    """Where a call to a number goes."""
+
+    tenant: str
+    number: str
+    flow: str
+    language: str
+    data: Mapping[str, str]
+
+
+class EntryPoints:
+    """The directory's numbers and agents as `cti` needs them."""
+
+    def __init__(self, replica: Replica[directory_pb2.DirectoryValue]) -> None:
+        self._replica = replica
+
+    def of_number(self, number: str) -> EntryPoint | None:
+        """The tenant's entry point of a called number; the number decides the tenant."""
+        for item in self._replica.all("number"):
+            if item.id == number:
+                value = item.value.value.number
+                return EntryPoint(
+                    item.tenant,
+                    number,
+                    value.flow,
+                    value.language or self._language(item.tenant),
+                    dict(value.data),
+                )
+        return None
+
+    def blocked(self, tenant: str, caller_hash: str, now: int) -> bool:
+        item = self._replica.get(tenant, "block", caller_hash)
+        if item is None:
+            return False
+        until = item.value.value.block.until
+        return until == 0 or until > now
+
+    def credential(self, user: str) -> Mapping[str, str] | None:
+        """HA1 by algorithm of the agent's phone with this SIP user; None for an unknown one."""
+        found = self.agent_of_device(user)
+        if found is None:
+            return None
+        item = self._replica.get(found[0], "agent", found[1])
+        return dict(item.value.value.agent.device_ha1) if item is not None else None
+
+    def agent_of_device(self, device: str) -> tuple[str, str] | None:
+        """Tenant and agent whose phone it is."""
+        for item in self._replica.all("agent"):
+            if item.value.value.agent.device == device:
+                return item.tenant, item.id
+        return None
+
+    def _language(self, tenant: str) -> str:
+        item = self._replica.get(tenant, "tenant", "self")
+        return (item.value.value.tenant.language if item is not None else "") or DEFAULT_LANGUAGE
+
+
+def caller_data(number: str) -> dict[str, str]:
+    """What a flow may know of the caller: the number's first digits, too few to name a person."""
+    return {"caller_prefix": number[: PREFIX_DIGITS + number.startswith("+")]} if number else {}

@@ -1,0 +1,88 @@
+"""What ivr and router say of our contacts, as inputs of `cti`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from google.protobuf.message import Message
+from junctor.cti.v1 import cti_pb2
+from junctor.ivr.v1 import ivr_pb2
+from junctor.journal.v1 import journal_pb2
+from junctor.router.v1 import router_pb2
+from junctor_journal.events import Event
+from junctor_service.commands import Commands
+
+EDGE = "cti"
+TOPICS = ("junctor.ivr.events.v1", "junctor.router.events.v1")
+FLOW_RESULTS = {
+    ivr_pb2.FLOW_RESULT_ROUTE: "route",
+    ivr_pb2.FLOW_RESULT_HANG_UP: "hang_up",
+    ivr_pb2.FLOW_RESULT_ABANDONED: "abandoned",
+    ivr_pb2.FLOW_RESULT_FAILED: "failed",
+}
+
+
+def reactions(commands: Commands) -> Callable[[Event], Iterable[journal_pb2.Input]]:
+    """The reaction to one event: at most one input, named by the event."""
+
+    def react(event: Event) -> Iterable[journal_pb2.Input]:
+        fact = fact_of(event.message) if event.message is not None else None
+        if fact is None:
+            return []
+        contact_id: str = fact.contact_id  # type: ignore[attr-defined]
+        return [
+            commands.fact(
+                fact,
+                id=f"cti/event/{event.id}",
+                tenant=event.tenant,
+                stream=contact_id,
+                correlation_id=contact_id,
+                causation_id=event.id,
+                traceparent=event.traceparent,
+            )
+        ]
+
+    return react
+
+
+def fact_of(message: Message) -> Message | None:
+    """The fact that an event of ivr or router is for a call; None where it is none of ours."""
+    match message:
+        case ivr_pb2.FlowEnded():
+            return cti_pb2.FlowReported(
+                contact_id=message.contact_id,
+                result=FLOW_RESULTS.get(message.result, "failed"),
+                queue=message.queue,
+                requirements=message.requirements,
+                data=message.data,
+                priority=message.priority,
+                wait_prompt=message.wait_prompt,
+                language=message.language,
+            )
+        case router_pb2.ReservationCreated() if message.edge == EDGE:
+            return cti_pb2.OfferReported(
+                contact_id=message.contact_id,
+                reservation_id=message.reservation_id,
+                agent_id=message.agent_id,
+                device=message.device,
+                expires_at=message.expires_at,
+                queue=message.queue,
+            )
+        case router_pb2.ReservationEnded() if message.edge == EDGE:
+            return cti_pb2.ReservationReported(
+                contact_id=message.contact_id,
+                reservation_id=message.reservation_id,
+                accepted=False,
+                cause=message.cause,
+            )
+        case router_pb2.TaskOverflowed() if message.edge == EDGE:
+            return cti_pb2.OverflowReported(
+                contact_id=message.contact_id, treatment=message.treatment, prompt=message.prompt
+            )
+        case router_pb2.TaskCompleted() if message.edge == EDGE:
+            return cti_pb2.TaskReported(
+                contact_id=message.contact_id, state="completed", disposition=message.disposition
+            )
+        case router_pb2.TaskCanceled() if message.edge == EDGE:
+            return cti_pb2.TaskReported(contact_id=message.contact_id, state="canceled")
+    return None

@@ -1,0 +1,169 @@
+"""One edge slot: the SIP edge, the media server and the journal partition that belong together in this process.
+
+A slot's partition is owned by whoever holds its sockets. `take_over` gives the edge back every leg and binding that the
+journal has, before the first packet is read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+from junctor_journal.aggregates import AggregateFold
+from junctor_journal.ledger import Ledger
+from junctor_service.clock import Clock
+from junctor_service.commands import Commands
+from junctor_service.personal_data import Sealer
+from junctor_service.trace_context import contact_traceparent
+
+from junctor_cti.adapters.media.media import Media
+from junctor_cti.adapters.sip.edge import SipEdge, UnknownLeg
+from junctor_cti.application.calls import call_of
+from junctor_cti.application.edge_events import EdgeEvents
+from junctor_cti.application.entry_points import EntryPoints
+from junctor_cti.application.facts import Facts
+from junctor_cti.domain.call import Call, Leg
+from junctor_cti.domain.decide import Line
+from junctor_cti.domain.device import STREAM, Device
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """The call that a leg at the edge belongs to."""
+
+    tenant: str
+    contact_id: str
+    customer: bool
+    reservation_id: str = ""
+
+
+class Slot:
+    """`legs` tells whose a leg is; `ready` means that the edge has all legs of the journal and the partition is ours."""
+
+    def __init__(
+        self,
+        partition: int,
+        site: str,
+        ledger: Ledger,
+        commands: Commands,
+        facts: Facts,
+        media: Media,
+        entry_points: EntryPoints,
+        sealer: Sealer,
+        clock: Clock,
+        new_edge: Callable[[EdgeEvents], SipEdge],
+    ) -> None:
+        self.partition = partition
+        self.site = site
+        self.media = media
+        self.facts = facts
+        self.entry_points = entry_points
+        self.sealer = sealer
+        self.clock = clock
+        self.legs: dict[str, Whose] = {}
+        self.ready = False
+        self.events = EdgeEvents(self)
+        self.edge = new_edge(self.events)
+        self._edge_started = False
+        self._ledger = ledger
+        self._commands = commands
+        self._tenants: dict[str, str] = {}
+
+    @property
+    def fold(self) -> AggregateFold[Line]:
+        """The partition as the journal has it; read only."""
+        return self._ledger.state(self.partition)  # type: ignore[return-value]
+
+    def know(self, leg_id: str, tenant: str, contact_id: str, *, customer: bool, reservation_id: str = "") -> None:
+        self.legs[leg_id] = Whose(tenant, contact_id, customer, reservation_id)
+        self._tenants[contact_id] = tenant
+
+    def know_contact(self, tenant: str, contact_id: str) -> None:
+        self._tenants[contact_id] = tenant
+
+    def call(self, contact_id: str) -> Call | None:
+        """The call as the journal has it, if it is of this slot."""
+        tenant = self._tenants.get(contact_id)
+        return call_of(self.fold, tenant, contact_id) if tenant is not None else None
+
+    def forget(self, contact_id: str) -> None:
+        """The call is over and nothing is owed."""
+        self._tenants.pop(contact_id, None)
+        for leg_id in [leg_id for leg_id, whose in self.legs.items() if whose.contact_id == contact_id]:
+            del self.legs[leg_id]
+            self.edge.forget(leg_id)
+
+    async def record(self, fact: Message, id: str, tenant: str, stream: str) -> Any:
+        """The recorded outcome of a fact of this edge; its personal data are sealed with the contact's key."""
+        contact = not stream.startswith(STREAM)
+        input = self._commands.fact(
+            self.sealer.seal(fact, tenant, stream),
+            id=f"cti/{id}",
+            tenant=tenant,
+            stream=stream,
+            correlation_id=stream if contact else "",
+            traceparent=contact_traceparent(stream) if contact else "",
+        )
+        return await self.facts.record(input)
+
+    def open(self, text: str, tenant: str) -> str:
+        """A sealed text of a call."""
+        return self.sealer.unseal_text(text, tenant)
+
+    def open_record(self, record: bytes, tenant: str) -> bytes:
+        """A sealed record of a leg or a binding."""
+        return self.sealer.unseal_text(record.decode("latin-1"), tenant).encode("latin-1")
+
+    async def take_over(self) -> None:
+        """The partition is ours: the edge adopts what the journal has of its legs and devices."""
+        if not self._edge_started:
+            await self.edge.start()
+            self._edge_started = True
+        legs = 0
+        for line in list(self.fold.streams().values()):
+            if line.device is not None:
+                self._adopt_device(line.device)
+            elif line.call is not None:
+                legs += self._adopt_call(line.call)
+        spooled = self.facts.reload()
+        self.ready = True
+        log.info("slot is served", extra={"partition": self.partition, "legs": legs, "spooled_facts": spooled})
+
+    def lose(self) -> None:
+        """Another process has the partition, or the journal is rebuilt: nothing new is taken."""
+        self.ready = False
+
+    async def stop(self) -> None:
+        self.ready = False
+        await self.events.stop()
+        await self.facts.stop()
+        if self._edge_started:
+            await self.edge.stop()
+
+    def _adopt_call(self, call: Call) -> int:
+        adopted = self._adopt_leg(call, call.customer, customer=True)
+        for leg in (call.agent, *call.leaving):
+            if leg is not None:
+                reservation = call.offer.reservation_id if call.offer is not None and leg is call.agent else ""
+                adopted += self._adopt_leg(call, leg, customer=False, reservation_id=reservation)
+        return adopted
+
+    def _adopt_leg(self, call: Call, leg: Leg, *, customer: bool, reservation_id: str = "") -> int:
+        self.know(leg.id, call.tenant, call.contact_id, customer=customer, reservation_id=reservation_id)
+        if leg.phase == "gone":
+            return 0
+        try:
+            self.edge.state(leg.id)
+        except UnknownLeg:
+            self.edge.adopt(self.open_record(leg.record, call.tenant))
+            return 1
+        return 0
+
+    def _adopt_device(self, device: Device) -> None:
+        for binding in device.bindings:
+            self.edge.restore_binding(self.open_record(binding.record, device.tenant))

@@ -1,0 +1,69 @@
+"""The one place where `cti` is put together."""
+
+from __future__ import annotations
+
+import secrets
+
+from junctor.cti.v1 import cti_pb2_grpc
+from junctor.ivr.v1 import ivr_pb2_grpc
+from junctor.journal.v1 import journal_pb2
+from junctor.recording.v1 import recording_pb2_grpc
+from junctor.router.v1 import router_pb2_grpc
+from junctor_journal.static_pump import StaticPump
+from junctor_service.foundation import Foundation
+from junctor_service.run import Service
+
+from junctor_cti.adapters.prompts import Prompts
+from junctor_cti.adapters.sip.edge import SipEdge
+from junctor_cti.adapters.sip.settings import SipSettings
+from junctor_cti.application.calls import new_fold
+from junctor_cti.application.edge import EdgeComponent
+from junctor_cti.application.effects import CallEffects
+from junctor_cti.application.entry_points import EntryPoints
+from junctor_cti.application.performer import Peers
+from junctor_cti.application.reactions import TOPICS, reactions
+from junctor_cti.entrypoints.grpc import CtiServicer
+from junctor_cti.settings import CtiSettings
+
+
+def bind(settings: CtiSettings) -> Service:
+    f = Foundation("cti", settings)
+    entry_points = EntryPoints(f.replica())
+    effects = CallEffects(f.effects, f.telemetry)
+
+    def route(input: journal_pb2.Input) -> int:
+        for partition in range(ledger.partitions):
+            if ledger.state(partition).get(input.tenant, input.stream) is not None:  # type: ignore[attr-defined]
+                return partition
+        return settings.slot
+
+    ledger = f.ledger(new_fold, effects, pump=StaticPump((settings.slot,)), route=route)
+    secret = settings.sip_nonce_secret.reveal().encode() if settings.sip_nonce_secret else secrets.token_bytes(32)
+    sip = SipSettings(
+        host=settings.sip_listen.host,
+        port=settings.sip_listen.port,
+        tcp_port=settings.sip_tcp_port,
+        realm=settings.sip_realm,
+        nonce_secret=secret,
+        credential=entry_points.credential,
+        journal_first=True,
+        requests_per_second=settings.sip_requests_per_second,
+    )
+    peers = Peers(
+        ivr=f.stub(ivr_pb2_grpc.IvrServiceStub, settings.ivr_address),
+        router=f.stub(router_pb2_grpc.RouterServiceStub, settings.router_address),
+        recording=f.stub(recording_pb2_grpc.RecordingServiceStub, settings.recording_address),
+    )
+    edge = EdgeComponent(
+        settings,
+        f,
+        ledger,
+        entry_points,
+        effects,
+        peers,
+        Prompts(settings.prompts),
+        lambda on_event: SipEdge(sip, on_event),
+    )
+    f.react(TOPICS, reactions(f.commands))
+    servicer = CtiServicer(f.commands, lambda: [ledger.state(p) for p in range(ledger.partitions)], edge)  # type: ignore[misc]
+    return f.service([(cti_pb2_grpc.add_CtiServiceServicer_to_server, servicer)], before=[edge])

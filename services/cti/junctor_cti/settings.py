@@ -1,0 +1,26 @@
+# ruff: noqa: RUF009 setting() is a dataclass field
+"""Settings of `cti`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from junctor_service.settings import CommonSettings, HostPort, Secret, setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CtiSettings(CommonSettings):
+    """One process serves one edge slot: a journal partition and the sockets that belong to it."""
+
+    slot: int = setting("The edge slot: the journal's partition of this process.", default=0, minimum=0, maximum=11)
+    sip_listen: HostPort = setting("Where SIP comes in by UDP; port 0: any.", default=HostPort("127.0.0.1", 5060))
+    sip_tcp_port: int | None = setting("SIP by TCP; off if unset.", default=None, minimum=0, maximum=65535)
+    sip_realm: str = setting("The realm of phones' digests and the host of their addresses.", default="junctor")
+    sip_nonce_secret: Secret | None = setting(
+        "Shared by the edges of a site; made at each start if unset.", default=None
+    )
+    sip_requests_per_second: int = setting("More from one source are refused; 0: no limit.", default=0, minimum=0)
+    media: HostPort = setting("The media server's ng port.", default=HostPort("127.0.0.1", 2223))
+    dtmf_listen: HostPort = setting("Where the media server reports digits.", default=HostPort("127.0.0.1", 2224))
+    prompts: Path = setting("The folder of prompts, <language>/<id>.wav; the media server must read it too.")
