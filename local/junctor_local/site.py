@@ -11,6 +11,7 @@ from typing import Self
 
 import psutil
 from junctor_journal import topics
+from junctor_journal.errors import LogUnavailable
 from junctor_journal.kafka import KafkaLog
 
 from junctor_local import memory, places, site_settings, site_state
@@ -206,6 +207,8 @@ class Site:
         await kafka.start()
         try:
             await kafka.ensure_topics(declared)
+        except LogUnavailable as error:
+            raise NotReady(f"The topics could not be made: {error}") from error
         finally:
             await kafka.stop()
 

@@ -1,0 +1,27 @@
+"""What is missing is said by name, with the way to get it."""
+
+import re
+
+import pytest
+from junctor_local.prerequisites import NEEDS, describe
+
+SAID = {
+    "Python 3.11 with venv": ("3.11.2 (main, ...)", "3.12.1 (main, ...)"),
+    "Java 17": ('openjdk version "17.0.15" 2025-04-15', 'java version "1.8.0_392"'),
+    "Node 20": ("v20.20.2", "v18.19.0"),
+}
+
+
+@pytest.mark.parametrize("need", [need for need in NEEDS if need.version], ids=lambda need: need.name)
+def test_versions_are_told_apart(need) -> None:
+    good, old = SAID[need.name]
+    assert re.search(need.version, good, re.MULTILINE)
+    assert not re.search(need.version, old, re.MULTILINE)
+
+
+def test_each_missing_one_is_named_with_its_package_or_its_page() -> None:
+    on_debian, elsewhere = describe(list(NEEDS), debian=True), describe(list(NEEDS), debian=False)
+    for need in NEEDS:
+        assert need.name in on_debian
+        assert f"apt-get install {' '.join(need.debian)}" in on_debian
+        assert need.elsewhere in elsewhere
