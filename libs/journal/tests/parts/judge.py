@@ -52,9 +52,7 @@ def judge(values):
             last = entry.seq
             counted.add(index)
             verdict.valid.append((index, entry))
-    verdict.void = sum(
-        1 for index, record in enumerate(records) if record.HasField("entry") and index not in counted
-    )
+    verdict.void = sum(1 for index, record in enumerate(records) if record.HasField("entry") and index not in counted)
     return verdict
 
 

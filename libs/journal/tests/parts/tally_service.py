@@ -53,7 +53,12 @@ def new_ledger(log, service="tally", effects=None, *, pump, clock=None, every=5_
         effects,
         pump=pump,
         settings=LedgerSettings(
-            site="a", address=settings.pop("address", "here:1"), snapshot_every=every, snapshot_pause=0.0, owner=owner, **settings
+            site="a",
+            address=settings.pop("address", "here:1"),
+            snapshot_every=every,
+            snapshot_pause=0.0,
+            owner=owner,
+            **settings,
         ),
         **more,
     )
