@@ -231,7 +231,7 @@ class _Checker:
     def _time_zone(self, place: Place, time_zone: str) -> None:
         try:
             ZoneInfo(time_zone or "UTC")
-        except (OSError, ValueError):
+        except (KeyError, OSError, ValueError):
             place.problem("time_zone", f"'{time_zone}' is no IANA time zone like Asia/Shanghai")
 
     def _duration(self, place: Place, path: str, milliseconds: int) -> None:
