@@ -21,6 +21,6 @@ class CtiSettings(CommonSettings):
         "Shared by the edges of a site; made at each start if unset.", default=None
     )
     sip_requests_per_second: int = setting("More from one source are refused; 0: no limit.", default=0, minimum=0)
-    media: HostPort = setting("The media server's ng port.", default=HostPort("127.0.0.1", 2223))
+    media_ng: HostPort = setting("The media server's ng port.", default=HostPort("127.0.0.1", 2223))
     dtmf_listen: HostPort = setting("Where the media server reports digits.", default=HostPort("127.0.0.1", 2224))
     prompts: Path = setting("The folder of prompts, <language>/<id>.wav; the media server must read it too.")

@@ -60,7 +60,7 @@ class EdgeComponent:
     async def start(self) -> None:
         """Raises `OSError` where the digits' port is in use."""
         settings, f = self._settings, self._foundation
-        self._media = await Media.open((settings.media.host, settings.media.port))
+        self._media = await Media.open((settings.media_ng.host, settings.media_ng.port))
         spool = settings.state_dir / "cti" / f"slot-{settings.slot}.spool"
         slot = Slot(
             settings.slot,
