@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -79,17 +82,9 @@ class SqliteKeyStore:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        path.chmod(0o600)
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA secure_delete = ON")
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS data_keys (key_id TEXT PRIMARY KEY, tenant TEXT NOT NULL,"
-            " contact_id TEXT NOT NULL, wrapped BLOB, UNIQUE (tenant, contact_id)) STRICT"
-        )
+        with _alone(path.with_suffix(".lock")):
+            self._db = _opened(path)
 
     def add(self, key: StoredKey) -> StoredKey:
         """See `KeyStore.add`."""
@@ -130,3 +125,28 @@ class SqliteKeyStore:
         query = f"SELECT key_id, tenant, contact_id, wrapped FROM data_keys WHERE {where}"  # noqa: S608
         row = self._db.execute(query, values).fetchone()
         return None if row is None else StoredKey(*row)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process at a time: SQLite does not wait where two change a new file to WAL at once."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path.chmod(0o600)
+    db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA secure_delete = ON")
+    db.execute(
+        "CREATE TABLE IF NOT EXISTS data_keys (key_id TEXT PRIMARY KEY, tenant TEXT NOT NULL,"
+        " contact_id TEXT NOT NULL, wrapped BLOB, UNIQUE (tenant, contact_id)) STRICT"
+    )
+    return db

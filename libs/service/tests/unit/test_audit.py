@@ -14,7 +14,7 @@ ANN = Principal("ann", "acme", frozenset({Role.SUPERVISOR, Role.AGENT}), "ann")
 
 async def until(condition):
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 looks at a list
+        while not condition():
             await asyncio.sleep(0.005)
 
 
