@@ -1,0 +1,105 @@
+"""An agent: the session, the routing state and the contacts in hand. Times are Unix milliseconds.
+
+Sessions count from 1 and never go back, so that a reservation of an earlier session is told from one of this. A state
+asked for while contacts are in hand is pending (ECMA-269, "pendingAgentState") and is taken after the last of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from junctor_router.domain import capacity
+from junctor_router.domain.attribute_index import Member
+from junctor_router.domain.configuration import AgentValue
+from junctor_router.domain.contact_choice import Profile
+from junctor_router.domain.expression import Scalar, read_value
+from junctor_router.domain.values import AgentState, AttributeType, Channel, DeviceState
+
+Attributes = dict[str, Scalar]
+
+
+@dataclass(slots=True)
+class Agent:
+    id: str
+    value: AgentValue
+    member: Member
+    deleted: bool = False
+    state: AgentState = AgentState.LOGGED_OUT
+    pending: AgentState = AgentState.UNSPECIFIED
+    reason: str = ""
+    pending_reason: str = ""
+    device: DeviceState = DeviceState.UNSPECIFIED
+    session: int = 0
+    since: int = 0
+    channels: tuple[Channel, ...] = ()
+    logged_in_at: int = 0
+    handled: int = 0
+    """Contacts accepted in this session."""
+    last_turn: int = 0
+    """The pool's count of reservations at the last one for this agent."""
+    tasks: dict[str, Channel] = field(default_factory=dict)
+    """Contacts offered to or with the agent: each takes a slot of its channel."""
+    slots: Mapping[Channel, int] = field(default_factory=dict)
+    load: dict[Channel, int] = field(default_factory=dict)
+    profile: Profile = field(default_factory=lambda: Profile({}))
+    """Shared with all agents of the same attributes (derived)."""
+
+    @property
+    def logged_in(self) -> bool:
+        return self.state is not AgentState.LOGGED_OUT
+
+    def open_channels(self) -> int:
+        """Channels that may be offered now, as a mask of channel numbers."""
+        if self.state is not AgentState.READY or self.pending is not AgentState.UNSPECIFIED or self.deleted:
+            return 0
+        return capacity.open_channels(self.slots, self.load, self.device)
+
+    def set_slots(self) -> None:
+        self.slots = capacity.of(self.value.capacity, self.channels, self.value.device)
+
+    def take(self, contact_id: str, channel: Channel) -> None:
+        self.tasks[contact_id] = channel
+        self.load[channel] = self.load.get(channel, 0) + 1
+
+    def give_back(self, contact_id: str) -> None:
+        channel = self.tasks.pop(contact_id)
+        self.load[channel] -= 1
+
+    def to_plain(self) -> list[Any]:
+        return [
+            self.id, self.deleted, int(self.state), int(self.pending), self.reason, self.pending_reason, int(self.device),
+            self.session, self.since, [int(c) for c in self.channels], self.logged_in_at, self.handled, self.last_turn,
+            [[contact_id, int(channel)] for contact_id, channel in sorted(self.tasks.items())], self.member.position,
+            [sorted(self.value.attributes.items()), self.value.device, sorted(self.value.capacity.items())],
+        ]  # fmt: skip
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> tuple[Agent, int]:
+        """The agent, not yet in any index, and the position it had."""
+        (id, deleted, state, pending, reason, pending_reason, device, session, since, channels) = plain[:10]
+        (logged_in_at, handled, last_turn, tasks, position, (attributes, phone, slots)) = plain[10:]
+        value = AgentValue(dict(attributes), phone, {Channel(c): n for c, n in slots})
+        agent = cls(
+            id, value, Member(id, {}), deleted, AgentState(state), AgentState(pending), reason, pending_reason,
+            DeviceState(device), session, since, tuple(Channel(c) for c in channels), logged_in_at, handled, last_turn,
+        )  # fmt: skip
+        for contact_id, channel in tasks:
+            agent.take(contact_id, Channel(channel))
+        agent.set_slots()
+        return agent, position
+
+
+def read_attributes(value: AgentValue, types: Mapping[str, AttributeType]) -> tuple[Attributes, list[str]]:
+    """The attributes as their declared types read them, and a sentence for each that cannot be read and is left out."""
+    found: Attributes = {}
+    problems = []
+    for name, text in sorted(value.attributes.items()):
+        declared = types.get(name, AttributeType.UNSPECIFIED)
+        scalar = read_value(text, declared)
+        if scalar is None:
+            problems.append(f"{name} is {text!r}, which is no {declared.name.lower()}; it is left out.")
+        else:
+            found[name] = scalar
+    return found, problems

@@ -1,0 +1,58 @@
+"""Which of the agents who match a contact gets it. Ties go to the one who has been idle longest.
+
+Longest idle is exact: the lowest set bit. Most proficient is exact for one attribute; for several, and for the other
+orders, the CANDIDATES agents who have been idle longest are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from junctor_router.domain.agent import Agent
+from junctor_router.domain.attribute_index import AttributeIndex, Member
+from junctor_router.domain.values import AgentOrder
+
+CANDIDATES = 64
+HOUR_MS = 3_600_000
+
+
+def choose(
+    matching: int,
+    order: AgentOrder,
+    rated_by: tuple[str, ...],
+    index: AttributeIndex,
+    agents: Mapping[str, Agent],
+    now: int,
+) -> str | None:
+    """The agent's id, None where the set is empty."""
+    if not matching:
+        return None
+    if order is AgentOrder.MOST_PROFICIENT and len(rated_by) == 1:
+        for _, bits in index.levels(rated_by[0]):
+            if matching & bits:
+                matching &= bits
+                break
+        order = AgentOrder.LONGEST_IDLE
+    if order in (AgentOrder.LONGEST_IDLE, AgentOrder.UNSPECIFIED):
+        return next(iter(index.at(matching, 1))).id
+    candidates = list(index.at(matching, CANDIDATES))
+    match order:
+        case AgentOrder.MOST_PROFICIENT:
+            return max(candidates, key=lambda m: _proficiency(m, rated_by)).id
+        case AgentOrder.LEAST_OCCUPIED:
+            return min(candidates, key=lambda m: per_hour(agents[m.id], now)).id
+        case _:
+            return min(candidates, key=lambda m: agents[m.id].last_turn).id
+
+
+def per_hour(agent: Agent, now: int) -> int:
+    """Contacts accepted for each hour of the session, in thousandths; the first minute counts as a whole one."""
+    return agent.handled * HOUR_MS * 1_000 // max(now - agent.logged_in_at, 60_000)
+
+
+def _proficiency(member: Member, rated_by: tuple[str, ...]) -> int:
+    total = 0
+    for name in rated_by:
+        value = member.attributes.get(name)
+        total += value if isinstance(value, int) else 0
+    return total

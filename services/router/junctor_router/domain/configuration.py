@@ -1,0 +1,89 @@
+"""The directory's values as the router uses them: no names of people, no secrets. Durations are milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from junctor_router.domain.values import AgentOrder, AttributeType, Channel
+
+DEFAULT_PRIORITY = 5
+DEFAULT_OFFER_MS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class QueueValue:
+    """`plan` empty: everyone may take its contacts. `calendar` empty: always open. `wrap_up_ms` 0: no wrap-up."""
+
+    plan: str = ""
+    priority: int = DEFAULT_PRIORITY
+    wrap_up_ms: int = 0
+    offer_timeout_ms: int = DEFAULT_OFFER_MS
+    calendar: str = ""
+    closed_prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`duration_ms` 0: until served. `priority` 0: as before. `skip_if_wait_above_ms` 0: never."""
+
+    expression: str = ""
+    duration_ms: int = 0
+    order: AgentOrder = AgentOrder.LONGEST_IDLE
+    skip_if_no_agent: bool = False
+    skip_if_wait_above_ms: int = 0
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlanValue:
+    """`overflow`: `message`, `voicemail`, `callback`, `disconnect` or `queue:<slug>`; empty keeps the last step."""
+
+    steps: tuple[Step, ...] = ()
+    overflow: str = ""
+    overflow_prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentValue:
+    """Attributes as the directory writes them (`8`, `true`, `north`); capacity only where it is not the default."""
+
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    device: str = ""
+    capacity: Mapping[Channel, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeValue:
+    type: AttributeType = AttributeType.UNSPECIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHours:
+    """`days` are 0 (Monday) to 6; minutes since midnight, `until` exclusive and up to 1,440."""
+
+    days: tuple[int, ...]
+    since: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarValue:
+    """`time_zone` is an IANA name, empty for the tenant's; `closed_dates` are ISO dates in that zone."""
+
+    time_zone: str = ""
+    hours: tuple[OpenHours, ...] = ()
+    closed_dates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TenantValue:
+    time_zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolValue:
+    """Nothing of it decides inside the pool: the partition only says which owner has it."""
+
+
+Value = QueueValue | PlanValue | AgentValue | AttributeValue | CalendarValue | TenantValue | PoolValue

@@ -1,0 +1,201 @@
+"""What a changed directory value does to contacts in line and agents in their seats.
+
+- queue: a new plan takes its contacts over at the step number they are in (the last step where it has fewer), with the
+  time they have spent in it; a changed priority, calendar or offer time holds for what comes. A deleted queue's contacts
+  in line overflow with `message`; those with agents end as usual, without wrap-up.
+- plan: as a queue that changed its plan.
+- agent: attributes, capacity and phone hold at once; offers and contacts in hand stay. A deleted agent gets no more
+  contacts and is logged out after those in hand. The first value of an agent makes it known, logged out.
+- attribute: values of agents and plans are read again by its type.
+- calendar, tenant: hold for contacts that come; who is in line at closing time is served.
+
+Large changes are worked off in slices, SLICE tasks and agents at a time, so that no input waits for long behind them;
+until its turn comes a contact stands in its old line.
+"""
+
+from __future__ import annotations
+
+from junctor_router.domain import agent_commands, business_hours, matching
+from junctor_router.domain.agent import Agent, read_attributes
+from junctor_router.domain.attribute_index import Member
+from junctor_router.domain.commands import ConfigurationChanged
+from junctor_router.domain.configuration import (
+    AgentValue,
+    AttributeValue,
+    CalendarValue,
+    PlanValue,
+    QueueValue,
+    TenantValue,
+    Value,
+)
+from junctor_router.domain.events import ConfigurationApplied
+from junctor_router.domain.plan import compile_plan, overflow_queue
+from junctor_router.domain.pool_state import PoolState, Queue
+from junctor_router.domain.values import AttributeType, TaskState, invalid
+
+SLICE = 100
+_QUEUE_GONE = "queue_gone"
+KINDS: dict[str, type[Value]] = {
+    "queue": QueueValue,
+    "plan": PlanValue,
+    "agent": AgentValue,
+    "attribute": AttributeValue,
+    "calendar": CalendarValue,
+    "tenant": TenantValue,
+}
+
+
+def change(pool: PoolState, command: ConfigurationChanged) -> None:
+    """Takes a value over. The version that is in force already changes nothing, a lower one neither."""
+    kind, id, value = command.kind, command.id, command.value
+    expected = KINDS.get(kind)
+    if expected is not None and value is not None and not isinstance(value, expected):
+        raise invalid("VALUE_OF_ANOTHER_KIND", f"The value of {kind} {id} is of another kind.")
+    held = pool.versions.get((kind, id), 0)
+    if value is not None and command.version <= held:
+        return
+    if value is None and not held:
+        return
+    if value is None:
+        del pool.versions[kind, id]
+        pool.deletions += 1
+    else:
+        pool.versions[kind, id] = command.version
+    pool.dirty.update(((kind, id), ("version", f"{kind}/{id}")))
+    warnings: list[str] = []
+    match kind:
+        case "queue":
+            warnings = _queue(pool, id, command.version, value if isinstance(value, QueueValue) else None)
+        case "plan":
+            warnings = _plan(pool, id, command.version, value if isinstance(value, PlanValue) else None)
+        case "agent":
+            warnings = _agent(pool, id, value if isinstance(value, AgentValue) else None)
+        case "attribute":
+            _attribute(pool, id, value if isinstance(value, AttributeValue) else None)
+        case "calendar":
+            warnings = _calendar(pool, id, value if isinstance(value, CalendarValue) else None)
+        case "tenant":
+            pool.time_zone = value.time_zone if isinstance(value, TenantValue) else ""
+    pool.emit(ConfigurationApplied(kind, id, command.version, tuple(warnings)))
+    work_off(pool)
+    matching.settle(pool)
+
+
+def work_off(pool: PoolState) -> None:
+    """One slice of what changed values have left to do, in a fixed order."""
+    for kind, id in sorted(pool.rework)[:SLICE]:
+        cause = pool.rework.pop((kind, id))
+        pool.dirty.add((kind, id))
+        if kind == "agent":
+            agent = pool.agents.get(id)
+            if agent is not None:
+                _reread(pool, agent)
+        else:
+            task = pool.tasks[id]
+            pool.leave_line(task)
+            if cause == _QUEUE_GONE:
+                matching.overflow_to_treatment(pool, task, "message", "")
+            else:
+                matching.again(pool, task)
+
+
+def _queue(pool: PoolState, id: str, version: int, value: QueueValue | None) -> list[str]:
+    known = pool.queues.get(id)
+    if value is None:
+        pool.queues.pop(id, None)
+        _rework_tasks(pool, {id}, _QUEUE_GONE)
+        return []
+    if known is None:
+        queue = pool.queues[id] = Queue(id, value, version)
+        in_states = [task.state for task in pool.tasks.values() if task.queue == id]
+        queue.offered = in_states.count(TaskState.RESERVED)
+        queue.active = in_states.count(TaskState.ASSIGNED)
+        queue.wrapping = in_states.count(TaskState.WRAPPING)
+        _rework_tasks(pool, {id}, matching.PLAN_CHANGED)
+    else:
+        moved = known.value.plan != value.plan
+        known.value, known.version = value, version
+        if moved:
+            _rework_tasks(pool, {id}, matching.PLAN_CHANGED)
+    warnings = []
+    if value.plan and value.plan not in pool.plans:
+        warnings.append(f"The plan {value.plan} is not known (yet); nobody is matched without it.")
+    if value.calendar and value.calendar not in pool.calendars:
+        warnings.append(f"The calendar {value.calendar} is not known (yet); the queue is open without it.")
+    return warnings
+
+
+def _plan(pool: PoolState, id: str, version: int, value: PlanValue | None) -> list[str]:
+    if value is None:
+        pool.plans.pop(id, None)
+    else:
+        pool.plans[id] = compile_plan(version, value, pool.parse, pool.attributes)
+    _rework_tasks(pool, {queue.id for queue in pool.queues.values() if queue.value.plan == id}, matching.PLAN_CHANGED)
+    if value is None:
+        users = sorted(queue.id for queue in pool.queues.values() if queue.value.plan == id)
+        return [f"Queues that use it match nobody now: {', '.join(users)}."] if users else []
+    warnings = list(pool.plans[id].warnings)
+    target = overflow_queue(pool.plans[id])
+    if target and target not in pool.queues:
+        warnings.append(f"The overflow queue {target} is not known (yet); a message is used without it.")
+    return warnings
+
+
+def _agent(pool: PoolState, id: str, value: AgentValue | None) -> list[str]:
+    agent = pool.agents.get(id)
+    if value is None:
+        if agent is not None:
+            agent.deleted = True
+            if agent.logged_in:
+                agent_commands.leave(pool, agent, "deleted")
+            else:
+                del pool.agents[id]
+        return []
+    if agent is None:
+        agent = pool.agents[id] = Agent(id, value, Member(id, {}), since=pool.now)
+    agent.value, agent.deleted = value, False
+    agent.set_slots()
+    return _reread(pool, agent)
+
+
+def _attribute(pool: PoolState, id: str, value: AttributeValue | None) -> None:
+    before = pool.attributes.get(id, AttributeType.UNSPECIFIED)
+    if value is None:
+        pool.attributes.pop(id, None)
+    else:
+        pool.attributes[id] = value.type
+    if before is pool.attributes.get(id, AttributeType.UNSPECIFIED) and value is not None:
+        return
+    pool.forget_compiled()
+    pool.lines.retire()
+    for name, plan in pool.plans.items():
+        pool.plans[name] = compile_plan(plan.version, plan.value, pool.parse, pool.attributes)
+    for agent in pool.agents.values():
+        if id in agent.value.attributes:
+            pool.rework["agent", agent.id] = "attribute_changed"
+            pool.touch_agent(agent)
+    _rework_tasks(pool, set(pool.queues), matching.PLAN_CHANGED)
+
+
+def _calendar(pool: PoolState, id: str, value: CalendarValue | None) -> list[str]:
+    if value is None:
+        pool.calendars.pop(id, None)
+        return []
+    pool.calendars[id] = value
+    return business_hours.problems(value)
+
+
+def _reread(pool: PoolState, agent: Agent) -> list[str]:
+    attributes, warnings = read_attributes(agent.value, pool.attributes)
+    if attributes != agent.member.attributes:
+        pool.index.set_attributes(agent.member, attributes)
+    agent.profile = pool.profile(attributes)
+    pool.refresh(agent)
+    return warnings
+
+
+def _rework_tasks(pool: PoolState, queues: set[str], cause: str) -> None:
+    for task in pool.tasks.values():
+        if task.state is TaskState.QUEUED and task.queue in queues:
+            pool.rework["task", task.contact_id] = cause
+            pool.touch_task(task)

@@ -1,0 +1,146 @@
+"""Which contact an agent gets: the lines of contacts that want the same agents, and the choice among their heads.
+
+A line holds the contacts of one queue, plan version, step, channel and bound requirement, ordered by (priority,
+arrival, contact). Its contacts differ in nothing that matters for who may serve them, beside agents excluded for one of
+them, so the first one that the agent may have is the line's offer to an agent.
+Whether an agent meets a line is a function of the agent's attributes alone; it is asked once for each profile (set of
+attributes) and line, and kept as one bit.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from junctor_router.domain.expression import Node, Scalar, holds
+from junctor_router.domain.task import Key
+from junctor_router.domain.values import AgentOrder, Channel
+
+MAX_LINES = 4_096
+"""Lines kept, empty ones included, before the empty ones are dropped."""
+
+LineKey = tuple[str, int, int, int, tuple[str, ...], tuple[str | None, ...]]
+
+
+@dataclass(slots=True)
+class Line:
+    number: int
+    key: LineKey
+    queue: str
+    channel: Channel
+    wanted: Node
+    """What the agent must meet, bound to the contacts' data."""
+    order: AgentOrder
+    rated_by: tuple[str, ...]
+    """The attributes whose proficiency counts."""
+    entries: list[Key] = field(default_factory=list)
+    retired: bool = False
+    """Nobody joins it any more."""
+
+
+@dataclass(slots=True, weakref_slot=True, eq=False)
+class Profile:
+    """A set of attributes, and which lines it meets, as bits by the line's number."""
+
+    attributes: Mapping[str, Scalar]
+    generation: int = 0
+    asked: int = 0
+    met: int = 0
+
+
+@dataclass(slots=True)
+class WaitingLines:
+    lines: dict[int, Line] = field(default_factory=dict)
+    by_queue: dict[str, dict[int, Line]] = field(default_factory=dict)
+    generation: int = 0
+    _by_key: dict[LineKey, Line] = field(default_factory=dict)
+    _waiting: list[int] = field(default_factory=lambda: [0] * len(Channel))
+    _next: int = 0
+    _limit: int = MAX_LINES
+
+    def find(self, key: LineKey) -> Line | None:
+        return self._by_key.get(key)
+
+    def open(self, key: LineKey, wanted: Node, order: AgentOrder, rated_by: tuple[str, ...]) -> Line:
+        if len(self.lines) >= self._limit:
+            self._drop_empty()
+        line = Line(self._next, key, key[0], Channel(key[2]), wanted, order, rated_by)
+        self._next += 1
+        self._keep(line)
+        return line
+
+    def add(self, line: Line, entry: Key) -> None:
+        insort(line.entries, entry)
+        self._waiting[line.channel] |= 1 << line.number
+
+    def remove(self, line: Line, entry: Key) -> None:
+        del line.entries[bisect_left(line.entries, entry)]
+        if not line.entries:
+            self._waiting[line.channel] ^= 1 << line.number
+
+    def position(self, queue: str, entry: Key) -> int:
+        """1 for the next of the queue, over all its lines."""
+        return 1 + sum(bisect_left(line.entries, entry) for line in self.by_queue.get(queue, {}).values())
+
+    def best(self, profile: Profile, open_channels: int, excludes: Callable[[str], bool]) -> Key | None:
+        """The contact that an agent of this profile gets next. `excludes` is asked with contact ids."""
+        waiting = 0
+        while open_channels:
+            low = open_channels & -open_channels
+            waiting |= self._waiting[low.bit_length() - 1]
+            open_channels ^= low
+        found: Key | None = None
+        candidates = waiting & self._met(profile, waiting)
+        while candidates:
+            low = candidates & -candidates
+            candidates ^= low
+            entries = self.lines[low.bit_length() - 1].entries
+            if found is not None and entries[0] >= found:
+                continue
+            for entry in entries:
+                if found is not None and entry >= found:
+                    break
+                if not excludes(entry[2]):
+                    found = entry
+                    break
+        return found
+
+    def _met(self, profile: Profile, waiting: int) -> int:
+        if profile.generation != self.generation:
+            profile.generation, profile.asked, profile.met = self.generation, 0, 0
+        unknown = waiting & ~profile.asked
+        profile.asked |= unknown
+        while unknown:
+            low = unknown & -unknown
+            unknown ^= low
+            if holds(self.lines[low.bit_length() - 1].wanted, profile.attributes):
+                profile.met |= low
+        return profile.met
+
+    def retire(self) -> None:
+        """What lines were made of has changed: contacts that come now stand in new ones."""
+        for line in self.lines.values():
+            line.retired = True
+        self._by_key.clear()
+
+    def _keep(self, line: Line) -> None:
+        self.lines[line.number] = line
+        self.by_queue.setdefault(line.queue, {})[line.number] = line
+        if not line.retired:
+            self._by_key[line.key] = line
+
+    def _drop_empty(self) -> None:
+        """Drops lines that nobody stands in and numbers the others anew, so that the sets of bits stay short."""
+        kept = [line for line in self.lines.values() if line.entries]
+        self.lines.clear()
+        self._by_key.clear()
+        self.by_queue.clear()
+        self._waiting = [0] * len(Channel)
+        for number, line in enumerate(kept):
+            line.number = number
+            self._keep(line)
+            self._waiting[line.channel] |= 1 << number
+        self._next = len(kept)
+        self._limit = max(MAX_LINES, 2 * len(kept))
+        self.generation += 1

@@ -1,0 +1,414 @@
+"""Expressions over an agent's attributes and a contact's data: checked once, bound to the data, evaluated on bit sets.
+
+The tree is what a CEL parser hands over (`application/cel.py`). A comparison with an attribute that the agent does not
+have, or with data that the contact does not have, is false. Columns count from 1.
+"""
+
+from __future__ import annotations
+
+import operator as ops
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from junctor_router.domain.values import AttributeType
+
+Scalar = int | str
+"""A value in an index: whole numbers are ints; text is text; true and false are the texts `true` and `false`."""
+
+_OPERATORS: Mapping[str, Callable[[Scalar, Scalar], bool]] = {
+    "==": ops.eq,
+    "!=": ops.ne,
+    "<": ops.lt,
+    "<=": ops.le,
+    ">": ops.gt,
+    ">=": ops.ge,
+}
+_FLIPPED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+class ExpressionRefused(Exception):
+    """The expression cannot be used; `column` says where. Mending the text is the only way."""
+
+    retryable = False
+
+    def __init__(self, text: str, column: int, reason: str) -> None:
+        super().__init__(f"{text!r}, column {column}: {reason}")
+        self.text = text
+        self.column = column
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """What the agent has, by its slug."""
+
+    name: str
+    column: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What is known of the contact."""
+
+    key: str
+    column: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    value: int | str | bool
+    column: int = 1
+
+
+Operand = Attribute | Data | Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    operator: str
+    left: Operand
+    right: Operand
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    operand: Operand
+    items: tuple[Operand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    operand: Attribute | Data
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    part: Node
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    parts: tuple[Node, ...]
+
+
+Node = Compare | In | Has | Constant | Not | And | Or
+Parse = Callable[[str], Node]
+"""Text to tree. Raises `ExpressionRefused`. Empty text is `Constant(True)`."""
+
+
+class Sets(Protocol):
+    """Bit sets of agents by attribute: what an expression is evaluated on."""
+
+    @property
+    def everyone(self) -> int: ...
+
+    def compare(self, name: str, operator: str, value: Scalar) -> int: ...
+
+    def among(self, name: str, values: tuple[Scalar, ...]) -> int: ...
+
+    def having(self, name: str) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A tree that passed the checks. `data_keys` are those it looks at, sorted."""
+
+    text: str
+    root: Node
+    attributes: tuple[str, ...]
+    data_keys: tuple[str, ...]
+
+
+def compile_expression(text: str, parse: Parse, types: Mapping[str, AttributeType]) -> Expression:
+    """Raises `ExpressionRefused` with the place where a part cannot be used with the attributes' declared types."""
+    root = parse(text)
+    attributes: set[str] = set()
+    keys: set[str] = set()
+    _check(root, text, types, attributes, keys)
+    return Expression(text, root, tuple(sorted(attributes)), tuple(sorted(keys)))
+
+
+def bind(node: Node, data: Mapping[str, str], types: Mapping[str, AttributeType]) -> Node:
+    """The tree with the contact's data in its place and what is then constant folded away: only attributes are left."""
+    match node:
+        case Compare(operator, left, right):
+            return _bind_compare(operator, left, right, data, types)
+        case In(operand, items):
+            return _bind_in(operand, items, data, types)
+        case Has(Data(key)):
+            return Constant(key in data)
+        case Not(part):
+            bound = bind(part, data, types)
+            return Constant(not bound.value) if isinstance(bound, Constant) else Not(bound)
+        case And(parts):
+            return conjunction([bind(part, data, types) for part in parts])
+        case Or(parts):
+            bound_parts = [bind(part, data, types) for part in parts]
+            if any(part == Constant(True) for part in bound_parts):
+                return Constant(True)
+            rest = tuple(part for part in bound_parts if part != Constant(False))
+            return rest[0] if len(rest) == 1 else Or(rest) if rest else Constant(False)
+        case _:
+            return node
+
+
+def conjunction(parts: list[Node]) -> Node:
+    """All of them, flat, without what is always true."""
+    flat: list[Node] = []
+    for part in parts:
+        flat.extend(part.parts if isinstance(part, And) else (part,))
+    if any(part == Constant(False) for part in flat):
+        return Constant(False)
+    rest = tuple(dict.fromkeys(part for part in flat if part != Constant(True)))
+    return rest[0] if len(rest) == 1 else And(rest) if rest else Constant(True)
+
+
+def select(node: Node, sets: Sets) -> int:
+    """The agents who meet a bound tree."""
+    match node:
+        case And(parts):
+            found = select(parts[0], sets)
+            for part in parts[1:]:
+                if not found:
+                    return 0
+                found &= select(part, sets)
+            return found
+        case Compare(operator, Attribute(name), Literal(value)):
+            return sets.compare(name, operator, value)
+        case In(Attribute(name), items):
+            return sets.among(name, tuple(item.value for item in items if isinstance(item, Literal)))
+        case Has(Attribute(name)):
+            return sets.having(name)
+        case Or(parts):
+            found = 0
+            for part in parts:
+                found |= select(part, sets)
+            return found
+        case Not(part):
+            return sets.everyone & ~select(part, sets)
+        case Constant(value):
+            return sets.everyone if value else 0
+        case _:
+            raise ValueError("the tree is not bound")
+
+
+def holds(node: Node, attributes: Mapping[str, Scalar]) -> bool:
+    """Whether one agent with these attributes meets a bound tree: the same answer as `select`."""
+    match node:
+        case And(parts):
+            return all(holds(part, attributes) for part in parts)
+        case Compare(operator, Attribute(name), Literal(value)):
+            mine = attributes.get(name)
+            return mine is not None and type(mine) is type(value) and _OPERATORS[operator](mine, value)
+        case In(Attribute(name), items):
+            mine = attributes.get(name)
+            return mine is not None and any(
+                isinstance(item, Literal) and type(item.value) is type(mine) and item.value == mine for item in items
+            )
+        case Has(Attribute(name)):
+            return name in attributes
+        case Or(parts):
+            return any(holds(part, attributes) for part in parts)
+        case Not(part):
+            return not holds(part, attributes)
+        case Constant(value):
+            return value
+        case _:
+            raise ValueError("the tree is not bound")
+
+
+def compares(operator: str, left: Scalar, right: Scalar) -> bool:
+    """False where the two are of different kinds."""
+    return type(left) is type(right) and _OPERATORS[operator](left, right)
+
+
+def read_value(text: str, declared: AttributeType) -> Scalar | None:
+    """A value as the declared type reads it; None where it cannot."""
+    match declared:
+        case AttributeType.PROFICIENCY:
+            number = _whole(text)
+            return number if number is not None and 1 <= number <= 10 else None
+        case AttributeType.NUMBER:
+            return _whole(text)
+        case AttributeType.BOOLEAN:
+            return text if text in ("true", "false") else None
+        case AttributeType.TEXT:
+            return text
+        case _:
+            number = _whole(text)
+            return text if number is None else number
+
+
+def describe(node: Node) -> str:
+    """The tree as CEL again, for people."""
+    match node:
+        case And(parts):
+            return " && ".join(_within(part) for part in parts)
+        case Or(parts):
+            return " || ".join(_within(part) for part in parts)
+        case Not(part):
+            return f"!({describe(part)})"
+        case Compare(operator, left, right):
+            return f"{_operand(left)} {operator} {_operand(right)}"
+        case In(operand, items):
+            return f"{_operand(operand)} in [{', '.join(_operand(item) for item in items)}]"
+        case Has(operand):
+            return f"has({_operand(operand)})"
+        case Constant(value):
+            return "true" if value else "false"
+
+
+def clauses(node: Node) -> tuple[Node, ...]:
+    """What must all hold, in the order written."""
+    if isinstance(node, And):
+        return tuple(clause for part in node.parts for clause in clauses(part))
+    return (node,)
+
+
+def _within(node: Node) -> str:
+    return f"({describe(node)})" if isinstance(node, And | Or) else describe(node)
+
+
+def _operand(operand: Operand) -> str:
+    match operand:
+        case Attribute(name):
+            plain = all(part.isidentifier() for part in name.split("."))
+            return name if plain else f'attributes["{name}"]'
+        case Data(key):
+            return f"data.{key}" if key.isidentifier() else f'data["{key}"]'
+        case Literal(bool(value)):
+            return "true" if value else "false"
+        case Literal(int(value)):
+            return str(value)
+        case Literal(value):
+            return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _whole(text: str) -> int | None:
+    digits = text[1:] if text[:1] == "-" else text
+    return int(text) if digits.isascii() and digits.isdecimal() and len(digits) <= 18 else None
+
+
+def _check(node: Node, text: str, types: Mapping[str, AttributeType], attributes: set[str], keys: set[str]) -> None:
+    operands: tuple[Operand, ...]
+    match node:
+        case And(parts) | Or(parts):
+            for part in parts:
+                _check(part, text, types, attributes, keys)
+            return
+        case Not(part):
+            _check(part, text, types, attributes, keys)
+            return
+        case Compare(operator, left, right):
+            operands = (left, right)
+            _check_types(operator, left, (right,), text, types)
+            _check_types(operator, right, (left,), text, types)
+        case In(operand, items):
+            operands = (operand, *items)
+            _check_types("in", operand, items, text, types)
+        case Has(operand):
+            operands = (operand,)
+        case Constant():
+            return
+    seen_attributes = [o for o in operands if isinstance(o, Attribute)]
+    if len(seen_attributes) > 1 or (
+        isinstance(node, In) and seen_attributes and seen_attributes[0] is not node.operand
+    ):
+        raise ExpressionRefused(
+            text, seen_attributes[-1].column, "an attribute is compared with values or data, not with another attribute"
+        )
+    attributes.update(o.name for o in seen_attributes)
+    keys.update(o.key for o in operands if isinstance(o, Data))
+
+
+def _check_types(
+    operator: str, left: Operand, others: tuple[Operand, ...], text: str, types: Mapping[str, AttributeType]
+) -> None:
+    if not isinstance(left, Attribute):
+        return
+    declared = types.get(left.name, AttributeType.UNSPECIFIED)
+    if declared is AttributeType.BOOLEAN and operator not in ("==", "!=", "in"):
+        raise ExpressionRefused(text, left.column, f"{left.name} is true or false and has no order")
+    expected: dict[AttributeType, tuple[type, str]] = {
+        AttributeType.PROFICIENCY: (int, "a whole number from 1 to 10"),
+        AttributeType.NUMBER: (int, "a whole number"),
+        AttributeType.BOOLEAN: (bool, "true or false"),
+        AttributeType.TEXT: (str, "text"),
+    }
+    if declared not in expected:
+        return
+    wanted, words = expected[declared]
+    for other in others:
+        if isinstance(other, Literal) and type(other.value) is not wanted:
+            raise ExpressionRefused(text, other.column, f"{left.name} is {words}")
+
+
+def _scalar(literal: Literal) -> Scalar:
+    if isinstance(literal.value, bool):
+        return "true" if literal.value else "false"
+    return literal.value
+
+
+def _like(text: str, other: Scalar) -> Scalar:
+    """The contact's data is text; beside a whole number it is read as one where it can be."""
+    number = _whole(text) if isinstance(other, int) else None
+    return text if number is None else number
+
+
+def _value_for(
+    operand: Operand, name: str, data: Mapping[str, str], types: Mapping[str, AttributeType]
+) -> Scalar | None:
+    match operand:
+        case Literal():
+            return _scalar(operand)
+        case Data(key):
+            given = data.get(key)
+            return None if given is None else read_value(given, types.get(name, AttributeType.UNSPECIFIED))
+        case _:
+            return None
+
+
+def _bind_compare(
+    operator: str, left: Operand, right: Operand, data: Mapping[str, str], types: Mapping[str, AttributeType]
+) -> Node:
+    if isinstance(right, Attribute):
+        left, right, operator = right, left, _FLIPPED[operator]
+    if isinstance(left, Attribute):
+        value = _value_for(right, left.name, data, types)
+        return Constant(False) if value is None else Compare(operator, Attribute(left.name), Literal(value))
+    pair = _two_values(left, right, data)
+    return Constant(pair is not None and compares(operator, *pair))
+
+
+def _bind_in(
+    operand: Operand, items: tuple[Operand, ...], data: Mapping[str, str], types: Mapping[str, AttributeType]
+) -> Node:
+    if isinstance(operand, Attribute):
+        values = [_value_for(item, operand.name, data, types) for item in items]
+        known = tuple(dict.fromkeys(Literal(value) for value in values if value is not None))
+        return In(Attribute(operand.name), known) if known else Constant(False)
+    pairs = [_two_values(operand, item, data) for item in items]
+    return Constant(any(pair is not None and compares("==", *pair) for pair in pairs))
+
+
+def _two_values(left: Operand, right: Operand, data: Mapping[str, str]) -> tuple[Scalar, Scalar] | None:
+    a = data.get(left.key) if isinstance(left, Data) else _scalar(left) if isinstance(left, Literal) else None
+    b = data.get(right.key) if isinstance(right, Data) else _scalar(right) if isinstance(right, Literal) else None
+    if a is None or b is None:
+        return None
+    if isinstance(left, Data) and isinstance(a, str):
+        a = _like(a, b)
+    if isinstance(right, Data) and isinstance(b, str):
+        b = _like(b, a)
+    return a, b

@@ -1,0 +1,208 @@
+"""The way of a contact into line, through its plan's steps, and to an agent.
+
+Before and after each input no waiting contact matches an agent who could take it, so an input only looks at the agents
+and the contacts that it touched: first the agents, each taking the best contact in line, then the contacts.
+"""
+
+from __future__ import annotations
+
+from junctor_router.domain.agent import Agent
+from junctor_router.domain.agent_choice import choose
+from junctor_router.domain.contact_choice import Line
+from junctor_router.domain.events import StepEntered, TaskOverflowed, TaskRequeued
+from junctor_router.domain.expression import bind, conjunction, holds, select
+from junctor_router.domain.plan import CompiledPlan, overflow_queue, treatment
+from junctor_router.domain.pool_state import PoolState
+from junctor_router.domain.task import Key, Task
+from junctor_router.domain.timers import STEP
+from junctor_router.domain.values import TaskState
+from junctor_router.domain.wait_estimate import UNKNOWN, estimate
+
+ELAPSED = "elapsed"
+SKIPPED_NO_AGENT = "skipped_no_agent"
+SKIPPED_WAIT = "skipped_wait"
+PLAN_CHANGED = "plan_changed"
+
+
+def enter(pool: PoolState, task: Task, step: int, cause: str, been: frozenset[str] = frozenset()) -> None:
+    """Puts a contact in line at this step or the first one after it that is not skipped; at the plan's end it overflows.
+
+    `been`: the queues it has already overflowed from in this input; one of them again ends the chain with a message.
+    """
+    plan = pool.plan_of(task.queue)
+    last = len(plan.steps) - 1
+    while step <= last:
+        reason = _skip(pool, task, plan, step)
+        if reason is None or (step == last and not plan.value.overflow):
+            break
+        cause, step = reason, step + 1
+    if step > last:
+        overflow(pool, task, plan, been)
+        return
+    if step != task.step or cause == ELAPSED:
+        pool.emit(StepEntered(task.contact_id, step, cause))
+    compiled = plan.steps[step].step
+    if step != task.step or task.step_entered_at == 0:
+        task.step, task.step_entered_at = step, pool.now
+        task.priority = compiled.priority or task.priority
+    ends = compiled.duration_ms and (step < last or plan.value.overflow)
+    task.step_until = task.step_entered_at + compiled.duration_ms if ends else 0
+    stand(pool, task, line_for(pool, task, plan, step))
+
+
+def stand(pool: PoolState, task: Task, line: Line) -> None:
+    """In line, with the step's timer running, to be matched at the end of the input."""
+    task.line = line
+    pool.lines.add(line, task.key)
+    if task.step_until:
+        pool.timers.set(STEP, task.contact_id, task.step_until)
+    pool.tasks_to_match.add(task.contact_id)
+    pool.touch_task(task)
+
+
+def again(pool: PoolState, task: Task) -> None:
+    """Back in line, with its age, at the step it was in, as far as its queue's plan still has it."""
+    if task.queue not in pool.queues:
+        overflow_to_treatment(pool, task, "message", "")
+        return
+    last = len(pool.plan_of(task.queue).steps) - 1
+    enter(pool, task, min(task.step, last), PLAN_CHANGED)
+
+
+def to_queue(pool: PoolState, task: Task, queue: str) -> None:
+    """Changes the queue of a contact that stands in no line; it begins at the first step, with its age."""
+    pool.count(task.queue, task.state, -1)
+    task.queue = queue
+    pool.count(task.queue, task.state, 1)
+    task.step, task.step_entered_at, task.step_until = 0, 0, 0
+
+
+def overflow(pool: PoolState, task: Task, plan: CompiledPlan, been: frozenset[str]) -> None:
+    """The plan has no step left: another queue, or the treatment that the contact's edge gives."""
+    target = overflow_queue(plan)
+    if target in pool.queues and target not in been and target != task.queue:
+        been |= {task.queue}
+        to_queue(pool, task, target)
+        pool.emit(TaskRequeued(task.contact_id, target, "overflow", "", task.edge))
+        enter(pool, task, 0, "overflow", been)
+    else:
+        overflow_to_treatment(pool, task, treatment(plan), plan.value.overflow_prompt)
+
+
+def overflow_to_treatment(pool: PoolState, task: Task, name: str, prompt: str) -> None:
+    pool.emit(TaskOverflowed(task.contact_id, task.queue, name, task.edge, prompt))
+    pool.finish(task, TaskState.CANCELED, name)
+
+
+def line_for(pool: PoolState, task: Task, plan: CompiledPlan, step: int) -> Line:
+    """The line of the contacts that want exactly what this one wants at that step."""
+    compiled = plan.steps[step]
+    expressions = [compiled.expression, *(pool.requirement(text) for text in task.requirements)]
+    keys = [key for expression in expressions for key in expression.data_keys]
+    key = (
+        task.queue,
+        step,
+        int(task.channel),
+        plan.version,
+        task.requirements,
+        tuple(task.data.get(key) for key in keys),
+    )
+    line = pool.lines.find(key)
+    if line is None:
+        wanted = conjunction([bind(expression.root, task.data, pool.attributes) for expression in expressions])
+        rated_by = tuple(dict.fromkeys(name for expression in expressions for name in expression.attributes))
+        line = pool.lines.open(key, wanted, compiled.step.order, rated_by)
+    return line
+
+
+def settle(pool: PoolState) -> None:
+    """Matches what the input has touched."""
+    while pool.agents_to_match or pool.tasks_to_match:
+        agents = [pool.agents[id] for id in pool.agents_to_match if id in pool.agents]
+        pool.agents_to_match.clear()
+        for agent in sorted(agents, key=lambda a: a.member.position):
+            match_agent(pool, agent)
+        tasks = [pool.tasks[id] for id in pool.tasks_to_match if id in pool.tasks]
+        pool.tasks_to_match.clear()
+        for task in sorted(tasks, key=lambda t: t.key):
+            match_task(pool, task)
+
+
+def match_agent(pool: PoolState, agent: Agent) -> None:
+    """Fills the agent's free slots with the best contacts in line."""
+    while agent.member.open:
+        key = pool.lines.best(agent.profile, agent.member.open, lambda id: pool.tasks[id].excludes(agent.id))
+        wished = _who_wishes(pool, agent)
+        if wished is not None and (key is None or wished[0] <= key[0]):
+            key = wished
+        if key is None:
+            break
+        pool.reserve(pool.tasks[key[2]], agent)
+
+
+def match_task(pool: PoolState, task: Task) -> None:
+    """Offers the contact to the agent whom it prefers, else whom its step's order chooses, if anyone is free."""
+    line = task.line
+    if line is None:
+        return
+    for agent_id in task.preferred_agents:
+        agent = pool.agents.get(agent_id)
+        if agent is not None and _fits(task, line, agent):
+            pool.reserve(task, agent)
+            return
+    matching = available(pool, task, line)
+    chosen = choose(matching, line.order, line.rated_by, pool.index, pool.agents, pool.now)
+    if chosen is not None:
+        pool.reserve(task, pool.agents[chosen])
+
+
+def available(pool: PoolState, task: Task, line: Line) -> int:
+    """The agents who meet the line's requirement, may be offered its channel now and are not excluded."""
+    free = pool.index.available(line.channel)
+    if not free:
+        return 0
+    matching = select(line.wanted, pool.index) & free
+    if matching:
+        for agent_id in (*task.excluded_agents, *task.paused):
+            agent = pool.agents.get(agent_id)
+            if agent is not None and agent.member.position >= 0:
+                matching &= ~(1 << agent.member.position)
+    return matching
+
+
+def estimated_wait(pool: PoolState, task: Task) -> tuple[int, int]:
+    """Position (1 is next, 0 where it is not in line) and milliseconds to wait (-1 where it cannot be told)."""
+    if task.state is not TaskState.QUEUED:
+        return 0, 0 if task.state in (TaskState.RESERVED, TaskState.ASSIGNED) else UNKNOWN
+    position = pool.lines.position(task.queue, task.key)
+    queue = pool.queues.get(task.queue)
+    return position, UNKNOWN if queue is None else estimate(position, queue.pace, pool.now)
+
+
+def _skip(pool: PoolState, task: Task, plan: CompiledPlan, step: int) -> str | None:
+    settings = plan.steps[step].step
+    if settings.skip_if_no_agent and not select(line_for(pool, task, plan, step).wanted, pool.index):
+        return SKIPPED_NO_AGENT
+    if settings.skip_if_wait_above_ms:
+        position = pool.lines.position(task.queue, task.key)
+        if estimate(position, pool.queues[task.queue].pace, pool.now) > settings.skip_if_wait_above_ms:
+            return SKIPPED_WAIT
+    return None
+
+
+def _fits(task: Task, line: Line, agent: Agent) -> bool:
+    return (
+        bool(agent.member.open >> task.channel & 1)
+        and not task.excludes(agent.id)
+        and holds(line.wanted, agent.member.attributes)
+    )
+
+
+def _who_wishes(pool: PoolState, agent: Agent) -> Key | None:
+    """The first contact in line that prefers this agent."""
+    found: Key | None = None
+    for contact_id in pool.wishes.get(agent.id, ()):
+        task = pool.tasks[contact_id]
+        if task.line is not None and (found is None or task.key < found) and _fits(task, task.line, agent):
+            found = task.key
+    return found

@@ -1,0 +1,67 @@
+"""A plan whose expressions are compiled, and the way of a contact through its steps. Durations are milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from junctor_router.domain.configuration import PlanValue, Step
+from junctor_router.domain.expression import Constant, Expression, ExpressionRefused, Parse, compile_expression
+from junctor_router.domain.values import AttributeType
+
+TREATMENTS = ("message", "voicemail", "callback", "disconnect")
+TO_QUEUE = "queue:"
+NOBODY = Expression("false", Constant(False), (), ())
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledStep:
+    step: Step
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPlan:
+    """`version` is the directory's; 0 for the plan of a queue that names none: everyone, until served."""
+
+    version: int
+    value: PlanValue
+    steps: tuple[CompiledStep, ...]
+    warnings: tuple[str, ...] = ()
+
+
+OPEN_PLAN = CompiledPlan(0, PlanValue(), (CompiledStep(Step(), Expression("", Constant(True), (), ())),))
+MISSING_PLAN = CompiledPlan(0, PlanValue(), (CompiledStep(Step(), NOBODY),))
+"""Of a queue whose plan is not there (yet)."""
+
+
+def compile_plan(version: int, value: PlanValue, parse: Parse, types: Mapping[str, AttributeType]) -> CompiledPlan:
+    """A step whose expression cannot be used matches nobody, and there is a warning that says where and why."""
+    steps = []
+    warnings = []
+    for number, step in enumerate(value.steps or (Step(),)):
+        try:
+            expression = compile_expression(step.expression, parse, types)
+        except ExpressionRefused as refused:
+            warnings.append(f"Step {number}: {refused}. The step matches nobody.")
+            expression = NOBODY
+        unknown = [name for name in expression.attributes if name not in types] if types else []
+        warnings += [f"Step {number}: the attribute {name} is not declared." for name in unknown]
+        if step.duration_ms == 0 and number < len(value.steps) - 1:
+            warnings.append(f"Step {number} has no end, so the steps after it are never reached.")
+        steps.append(CompiledStep(step, expression))
+    overflow = value.overflow
+    if overflow and overflow not in TREATMENTS and not overflow.startswith(TO_QUEUE):
+        warnings.append(f"The overflow {overflow!r} is none of {', '.join(TREATMENTS)}, queue:<slug>; message is used.")
+    return CompiledPlan(version, value, tuple(steps), tuple(warnings))
+
+
+def treatment(plan: CompiledPlan) -> str:
+    """What the contact's edge is told to do at the plan's end."""
+    return plan.value.overflow if plan.value.overflow in TREATMENTS else "message"
+
+
+def overflow_queue(plan: CompiledPlan) -> str:
+    """The queue that takes over at the plan's end; empty for none."""
+    overflow = plan.value.overflow
+    return overflow[len(TO_QUEUE) :] if overflow.startswith(TO_QUEUE) else ""

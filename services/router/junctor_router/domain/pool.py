@@ -1,0 +1,158 @@
+"""One pool: `apply` takes a command at a moment and says what happened. Pure and deterministic; integers only.
+
+The same commands at the same moments give the same events, answers and state in every process: no clock, no randomness,
+no I/O, no floats, no order of sets. `apply` changes the state in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from junctor_router.domain import agent_commands, configuration_commands, matching, state_codec, task_commands
+from junctor_router.domain.commands import (
+    AcceptReservation,
+    CancelTask,
+    Command,
+    CompleteTask,
+    ConfigurationChanged,
+    EndContact,
+    ExtendWrapUp,
+    LogIn,
+    LogOut,
+    RejectReservation,
+    ReportDevice,
+    RequestTask,
+    RequeueTask,
+    Response,
+    SetAgentState,
+    Tick,
+)
+from junctor_router.domain.events import Event
+from junctor_router.domain.expression import Parse
+from junctor_router.domain.pool_state import PoolState
+from junctor_router.domain.state_codec import Encoded
+from junctor_router.domain.timers import OFFER, STEP, WRAP_UP
+from junctor_router.domain.values import Refused, ReservationState
+
+TIMERS_AT_ONCE = 100
+"""Timers that one tick looks at; what is left is due at once again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the caller is told (a response, a refusal, or nothing to a tick or a configuration) and what happened."""
+
+    response: Response | None
+    refusal: Refused | None
+    events: tuple[Event, ...]
+
+
+class Pool:
+    """`state` is for reading: queries, explanations and tests."""
+
+    def __init__(self, tenant: str, name: str, parse: Parse) -> None:
+        self.state = PoolState(tenant, name, parse)
+        self._encoded = Encoded()
+
+    def apply(self, command: Command, now: int) -> Outcome:
+        """`now` is Unix milliseconds and never goes back (a lower one counts as the last). Never raises for what a
+        command says: a command that does not fit is refused, with the state as before."""
+        state = self.state
+        state.now = max(state.now, now)
+        state.forget_finished()
+        state.events = []
+        try:
+            response = self._dispatch(command)
+        except Refused as refused:
+            return Outcome(None, refused, ())
+        events = tuple(state.events)
+        state.events = []
+        return Outcome(response, None, events)
+
+    def next_due(self) -> int | None:
+        """When a `Tick` is wanted (Unix ms); a moment that is past already while a large change is being worked off."""
+        return self.state.now if self.state.rework else self.state.timers.next()
+
+    def dump(self) -> Iterable[bytes]:
+        """The state as it is now, however late the pieces are taken."""
+        return self._encoded.pieces(self.state)
+
+    def load(self, pieces: Iterable[bytes]) -> None:
+        """Replaces the state by a dumped one."""
+        self.state = PoolState(self.state.tenant, self.state.name, self.state.parse)
+        self._encoded = Encoded()
+        state_codec.restore(self.state, pieces)
+
+    def hash(self) -> bytes:
+        """16 bytes, equal for equal states. Costs as much as has changed since the last call."""
+        return self._encoded.hash(self.state)
+
+    def _dispatch(self, command: Command) -> Response | None:
+        state = self.state
+        match command:
+            case RequestTask():
+                return task_commands.request(state, command)
+            case AcceptReservation():
+                return task_commands.accept(state, command)
+            case EndContact():
+                return task_commands.end(state, command)
+            case CompleteTask():
+                return task_commands.complete(state, command)
+            case RejectReservation():
+                return task_commands.reject(state, command)
+            case CancelTask():
+                return task_commands.cancel(state, command)
+            case RequeueTask():
+                return task_commands.requeue(state, command)
+            case ExtendWrapUp():
+                return task_commands.extend(state, command)
+            case SetAgentState():
+                return agent_commands.set_state(state, command)
+            case LogIn():
+                return agent_commands.log_in(state, command)
+            case LogOut():
+                return agent_commands.log_out(state, command)
+            case ReportDevice():
+                return agent_commands.report_device(state, command)
+            case ConfigurationChanged():
+                configuration_commands.change(state, command)
+                return None
+            case Tick():
+                _tick(state)
+                return None
+
+
+def _tick(state: PoolState) -> None:
+    configuration_commands.work_off(state)
+    for _ in range(TIMERS_AT_ONCE):
+        due = state.timers.pop_due(state.now)
+        if due is None:
+            break
+        kind, contact_id = due
+        task = state.tasks[contact_id]
+        if kind == OFFER:
+            agent = state.end_offer(task, ReservationState.TIMED_OUT, "no_answer")
+            agent_commands.not_responding(state, agent)
+            state.requeued(task, "timed_out", agent.id)
+            matching.again(state, task)
+        elif kind == STEP:
+            state.leave_line(task)
+            matching.enter(state, task, task.step + 1, matching.ELAPSED)
+        elif kind == WRAP_UP:
+            task_commands.completed(state, task, "", by_timer=True)
+        else:
+            _end_pauses(state, contact_id)
+    matching.settle(state)
+
+
+def _end_pauses(state: PoolState, contact_id: str) -> None:
+    task = state.tasks[contact_id]
+    for agent_id, until in sorted(task.paused.items()):
+        if until <= state.now:
+            del task.paused[agent_id]
+        else:
+            state.pause(task, agent_id, until)
+    state.touch_task(task)
+    if task.line is not None:
+        state.tasks_to_match.add(contact_id)

@@ -1,0 +1,306 @@
+"""A pool's state and the elementary changes to it. What decides on them is in `matching` and the `*_commands` modules.
+
+Tasks, agents and configuration are the state; the index, the lines, the timers and the profiles are derived from it and
+built again on `load`. Whatever iterates over tasks or agents to make events does so in a sorted order, because a loaded
+state's dictionaries are not in the order of the one that was saved.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
+
+from junctor_router.domain import reservation
+from junctor_router.domain.agent import Agent
+from junctor_router.domain.attribute_index import AttributeIndex
+from junctor_router.domain.configuration import CalendarValue, QueueValue
+from junctor_router.domain.contact_choice import Profile, WaitingLines
+from junctor_router.domain.events import (
+    AgentStateChanged,
+    Event,
+    ReservationCreated,
+    ReservationEnded,
+    TaskRequeued,
+)
+from junctor_router.domain.expression import Expression, Parse, Scalar, compile_expression
+from junctor_router.domain.plan import MISSING_PLAN, OPEN_PLAN, CompiledPlan
+from junctor_router.domain.task import FinishedTask, Task
+from junctor_router.domain.timers import OFFER, PAUSE, STEP, WRAP_UP, Timers
+from junctor_router.domain.values import AgentState, AttributeType, ReservationState, TaskState
+from junctor_router.domain.wait_estimate import new_pace
+
+REMEMBERED_MS = 120_000
+"""How long a finished contact is remembered, so that late commands get a true answer."""
+FORGET_AT_ONCE = 200
+
+
+@dataclass(slots=True)
+class Queue:
+    id: str
+    value: QueueValue
+    version: int
+    pace: deque[int] = field(default_factory=new_pace)
+    offered: int = 0
+    active: int = 0
+    wrapping: int = 0
+
+
+@dataclass(slots=True)
+class PoolState:
+    tenant: str
+    name: str
+    parse: Parse
+    now: int = 0
+    reservations: int = 0
+    deletions: int = 0
+    time_zone: str = ""
+    tasks: dict[str, Task] = field(default_factory=dict)
+    finished: dict[str, FinishedTask] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    queues: dict[str, Queue] = field(default_factory=dict)
+    plans: dict[str, CompiledPlan] = field(default_factory=dict)
+    attributes: dict[str, AttributeType] = field(default_factory=dict)
+    calendars: dict[str, CalendarValue] = field(default_factory=dict)
+    versions: dict[tuple[str, str], int] = field(default_factory=dict)
+    """The directory's version of each value that is applied, by kind and id."""
+    rework: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Tasks and agents that a changed value touches and that are not done over yet; each with the cause."""
+
+    index: AttributeIndex = field(default_factory=AttributeIndex)
+    lines: WaitingLines = field(default_factory=WaitingLines)
+    timers: Timers = field(default_factory=Timers)
+    dirty: set[tuple[str, str]] = field(default_factory=set)
+    events: list[Event] = field(default_factory=list)
+    agents_to_match: set[str] = field(default_factory=set)
+    tasks_to_match: set[str] = field(default_factory=set)
+    wishes: dict[str, dict[str, None]] = field(default_factory=dict)
+    """Contacts by the agents that they prefer."""
+    _requirements: dict[str, Expression] = field(default_factory=dict)
+    _profiles: WeakValueDictionary[frozenset[tuple[str, Scalar]], Profile] = field(default_factory=WeakValueDictionary)
+
+    def emit(self, event: Event) -> None:
+        self.events.append(event)
+
+    def touch_task(self, task: Task) -> None:
+        self.dirty.add(("task", task.contact_id))
+
+    def touch_agent(self, agent: Agent) -> None:
+        self.dirty.add(("agent", agent.id))
+
+    def touch_queue(self, queue: str) -> None:
+        self.dirty.add(("queue", queue))
+
+    # configuration
+
+    def plan_of(self, queue: str) -> CompiledPlan:
+        """The plan of a queue. A queue whose plan is not known (yet) matches nobody, as does a deleted one."""
+        if queue not in self.queues:
+            return MISSING_PLAN
+        name = self.queues[queue].value.plan
+        if not name:
+            return OPEN_PLAN
+        return self.plans.get(name, MISSING_PLAN)
+
+    def queue_value(self, queue: str) -> QueueValue:
+        """The queue's value; the defaults for one that was deleted while it had contacts."""
+        found = self.queues.get(queue)
+        return QueueValue() if found is None else found.value
+
+    def requirement(self, text: str) -> Expression:
+        """Compiled once. Raises `ExpressionRefused`."""
+        found = self._requirements.get(text)
+        if found is None:
+            if len(self._requirements) > 10_000:
+                self._requirements.clear()
+            found = self._requirements[text] = compile_expression(text, self.parse, self.attributes)
+        return found
+
+    def forget_compiled(self) -> None:
+        self._requirements.clear()
+
+    def profile(self, attributes: dict[str, Scalar]) -> Profile:
+        key = frozenset(attributes.items())
+        found = self._profiles.get(key)
+        if found is None:
+            found = self._profiles[key] = Profile(attributes)
+        return found
+
+    # agents
+
+    def busy(self, agent: Agent) -> bool:
+        """Whether the agent has contacts in hand: assigned or in wrap-up."""
+        return any(self.tasks[c].state in (TaskState.ASSIGNED, TaskState.WRAPPING) for c in agent.tasks)
+
+    def refresh(self, agent: Agent, match: bool = True) -> None:
+        """Tells the index what the agent may be offered now, and has the agent matched where that may be more."""
+        if agent.member.position >= 0:
+            mask = agent.open_channels()
+            self.index.set_open(agent.member, mask)
+            if mask and match:
+                self.agents_to_match.add(agent.id)
+        self.touch_agent(agent)
+
+    def rank_last(self, agent: Agent) -> None:
+        """The agent's idle time begins now."""
+        if agent.member.position >= 0:
+            for member in self.index.to_the_back(agent.member):
+                self.dirty.add(("agent", member.id))
+
+    def change_state(self, agent: Agent, state: AgentState, reason: str) -> None:
+        """Takes a state, whatever was pending. Leaves the contacts alone."""
+        previous, previous_since = agent.state, agent.since
+        if state is not previous:
+            agent.since = self.now
+        agent.state, agent.reason = state, reason
+        agent.pending, agent.pending_reason = AgentState.UNSPECIFIED, ""
+        self.emit(
+            AgentStateChanged(agent.id, state, previous, reason, agent.session, previous_since, AgentState.UNSPECIFIED)
+        )
+        if state is AgentState.LOGGED_OUT:
+            if agent.member.position >= 0:
+                self.index.set_open(agent.member, 0)
+                self.index.remove(agent.member)
+            if agent.deleted:
+                del self.agents[agent.id]
+        elif agent.member.position < 0:
+            self.index.add(agent.member)
+        elif state is AgentState.READY and previous is not AgentState.READY:
+            self.rank_last(agent)
+        self.refresh(agent)
+
+    def set_pending(self, agent: Agent, state: AgentState, reason: str) -> None:
+        """A state to take after the contacts in hand; offers end at once."""
+        agent.pending, agent.pending_reason = state, reason
+        self.emit(AgentStateChanged(agent.id, agent.state, agent.state, reason, agent.session, agent.since, state))
+        self.refresh(agent)
+
+    def release(self, agent: Agent, task: Task, worked: bool) -> None:
+        """Gives the slot back; after the last contact a pending state is taken. `worked`: the idle time begins now."""
+        agent.give_back(task.contact_id)
+        task.agent_id = ""
+        if worked:
+            self.rank_last(agent)
+        if agent.pending is not AgentState.UNSPECIFIED and not agent.tasks:
+            self.change_state(agent, agent.pending, agent.pending_reason)
+        else:
+            self.refresh(agent)
+
+    # tasks
+
+    def wish(self, task: Task) -> None:
+        for agent_id in task.preferred_agents:
+            self.wishes.setdefault(agent_id, {})[task.contact_id] = None
+
+    def count(self, queue: str, state: TaskState, change: int) -> None:
+        found = self.queues.get(queue)
+        if found is None:
+            return
+        match state:
+            case TaskState.RESERVED:
+                found.offered += change
+            case TaskState.ASSIGNED:
+                found.active += change
+            case TaskState.WRAPPING:
+                found.wrapping += change
+
+    def to_state(self, task: Task, state: TaskState) -> None:
+        self.count(task.queue, task.state, -1)
+        self.count(task.queue, state, 1)
+        task.state = state
+        self.touch_task(task)
+
+    def leave_line(self, task: Task) -> None:
+        if task.line is not None:
+            self.lines.remove(task.line, task.key)
+            task.line = None
+        self.timers.clear(STEP, task.contact_id)
+        self.rework.pop(("task", task.contact_id), None)
+
+    def reserve(self, task: Task, agent: Agent) -> None:
+        """The offer. The caller has checked that the agent may have it."""
+        self.leave_line(task)
+        self.reservations += 1
+        agent.last_turn = self.reservations
+        task.agent_id = agent.id
+        task.reservation_id = reservation.reservation_id(self.tenant, self.name, self.reservations, agent.session)
+        task.expires_at = self.now + self.queue_value(task.queue).offer_timeout_ms
+        agent.take(task.contact_id, task.channel)
+        self.to_state(task, TaskState.RESERVED)
+        self.timers.set(OFFER, task.contact_id, task.expires_at)
+        self.refresh(agent, match=False)
+        self.emit(
+            ReservationCreated(
+                task.reservation_id,
+                task.contact_id,
+                agent.id,
+                agent.session,
+                task.channel,
+                task.queue,
+                task.expires_at,
+                agent.value.device,
+                task.edge,
+            )
+        )
+
+    def end_offer(self, task: Task, state: ReservationState, cause: str) -> Agent:
+        """Ends the pending reservation and frees the slot; the task belongs to no line then. The agent who had it."""
+        agent = self.agents[task.agent_id]
+        self.emit(
+            ReservationEnded(task.reservation_id, task.contact_id, agent.id, state, cause, task.edge),
+        )
+        self.timers.clear(OFFER, task.contact_id)
+        task.reservation_id, task.expires_at = "", 0
+        self.release(agent, task, worked=False)
+        return agent
+
+    def pause(self, task: Task, agent_id: str, until: int) -> None:
+        """The agent gets no offer of this contact before that moment."""
+        task.paused[agent_id] = until
+        self.timers.set(PAUSE, task.contact_id, min(task.paused.values()))
+        self.touch_task(task)
+
+    def requeued(self, task: Task, cause: str, agent_id: str) -> None:
+        """Says that the contact is back; `matching.enter` puts it in line."""
+        self.to_state(task, TaskState.QUEUED)
+        task.assigned_at = task.ended_at = task.wrap_up_until = task.expires_at = 0
+        task.reservation_id = ""
+        self.emit(TaskRequeued(task.contact_id, task.queue, cause, agent_id, task.edge))
+
+    def finish(self, task: Task, state: TaskState, cause: str) -> None:
+        """Forgets the contact but for its end. An offer has ended before; an agent in hand is freed."""
+        self.leave_line(task)
+        agent_id, reservation_id = task.agent_id, task.reservation_id
+        self.to_state(task, state)
+        for kind in (OFFER, WRAP_UP, PAUSE):
+            self.timers.clear(kind, task.contact_id)
+        if agent_id:
+            self.release(self.agents[agent_id], task, worked=True)
+        del self.tasks[task.contact_id]
+        for wished in task.preferred_agents:
+            self.wishes[wished].pop(task.contact_id, None)
+        self.tasks_to_match.discard(task.contact_id)
+        self.finished[task.contact_id] = FinishedTask(
+            task.contact_id, state, task.queue, agent_id, reservation_id, self.now, cause
+        )
+        self.dirty.add(("finished", task.contact_id))
+
+    def forget_finished(self) -> None:
+        """Whole milliseconds at a time, so that states with dictionaries in another order forget the same."""
+        forgotten = 0
+        group = -1
+        while self.finished:
+            contact_id, first = next(iter(self.finished.items()))
+            if first.finished_at + REMEMBERED_MS > self.now:
+                return
+            if forgotten >= FORGET_AT_ONCE and first.finished_at != group:
+                return
+            group = first.finished_at
+            del self.finished[contact_id]
+            self.dirty.add(("finished", contact_id))
+            forgotten += 1
+
+    def waiting(self) -> Iterable[Task]:
+        """Contacts in line, by key."""
+        return sorted((t for t in self.tasks.values() if t.state is TaskState.QUEUED), key=lambda t: t.key)

@@ -1,0 +1,23 @@
+"""Reservations: one agent's slot held for one contact, from the offer until it is answered or ends.
+
+pending -> accepted, rejected (by the agent or the device), timed out (nobody answered), rescinded (the router took it
+back) or canceled (the contact went away). At most one is open for a contact. The task holds it.
+"""
+
+from __future__ import annotations
+
+NOT_AT_THE_DEVICE = frozenset({"busy", "unreachable", "unregistered", "not_found", "failed"})
+"""Causes of a rejection that come from the phone (SIP 486, 480, ...), not from the person."""
+DEVICE_PAUSE_MS = 10_000
+DECLINED_PAUSE_MS = 30_000
+REQUEUE_PAUSE_MS = 10_000
+
+
+def reservation_id(tenant: str, pool: str, count: int, session: int) -> str:
+    """Unique for ever, and a function of the state: the pool's count of reservations never goes back."""
+    return f"{tenant}.{pool}.{count}.{session}"
+
+
+def pause_after_rejection(cause: str) -> int:
+    """How long the same agent is not offered the same contact again, in milliseconds."""
+    return DEVICE_PAUSE_MS if cause in NOT_AT_THE_DEVICE else DECLINED_PAUSE_MS

@@ -1,0 +1,269 @@
+"""A pool's state as bytes: one JSON row for each task, agent and value, kept from one time to the next.
+
+The hash is the sum of the rows' SHA-256 (modulo 2^128), so it does not depend on an order and costs only what changed;
+the dump is the kept rows themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from junctor_router.domain.agent import Agent, read_attributes
+from junctor_router.domain.configuration import (
+    CalendarValue,
+    OpenHours,
+    PlanValue,
+    QueueValue,
+    Step,
+)
+from junctor_router.domain.expression import describe
+from junctor_router.domain.matching import line_for, stand
+from junctor_router.domain.plan import compile_plan
+from junctor_router.domain.pool_state import PoolState, Queue
+from junctor_router.domain.task import FinishedTask, Task
+from junctor_router.domain.timers import OFFER, PAUSE, WRAP_UP
+from junctor_router.domain.values import AgentOrder, AttributeType, TaskState
+from junctor_router.domain.wait_estimate import new_pace
+
+FORMAT = 1
+PIECE_BYTES = 200_000
+_MODULUS = 1 << 128
+_HEADER = ("header", "")
+
+
+class Encoded:
+    """The rows of one pool as they were when last asked for."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], bytes] = {}
+        self._digests: dict[tuple[str, str], int] = {}
+        self._sum = 0
+        self._fresh = True
+
+    def hash(self, state: PoolState) -> bytes:
+        self._update(state)
+        return self._sum.to_bytes(16, "big")
+
+    def pieces(self, state: PoolState) -> Iterator[bytes]:
+        self._update(state)
+        return _joined(list(self._rows.values()))
+
+    def _update(self, state: PoolState) -> None:
+        if self._fresh:
+            state.dirty.update(_all_keys(state))
+            self._fresh = False
+        state.dirty.add(_HEADER)
+        for key in state.dirty:
+            plain = _plain(state, *key)
+            self._sum = (self._sum - self._digests.pop(key, 0)) % _MODULUS
+            if plain is None:
+                self._rows.pop(key, None)
+                continue
+            row = json.dumps([*key, plain], separators=(",", ":"), ensure_ascii=False).encode()
+            digest = int.from_bytes(hashlib.sha256(row).digest()[:16], "big")
+            self._rows[key] = row
+            self._digests[key] = digest
+            self._sum = (self._sum + digest) % _MODULUS
+        state.dirty.clear()
+
+
+def restore(state: PoolState, pieces: Iterable[bytes]) -> None:
+    """Fills an empty state. Raises `ValueError` for a format that it does not know."""
+    rows: dict[str, list[tuple[str, Any]]] = {}
+    for row in _split(pieces):
+        kind, id, plain = json.loads(row)
+        rows.setdefault(kind, []).append((id, plain))
+    header = rows["header"][0][1]
+    if header[0] != FORMAT:
+        raise ValueError(f"the state has format {header[0]}, this version reads {FORMAT}")
+    _, state.now, state.reservations, state.deletions, state.time_zone, top, gap, cursor, rework = header
+    for name, version in rows.get("version", []):
+        kind, _, id = name.partition("/")
+        state.versions[kind, id] = version
+    state.rework = {(kind, id): cause for kind, id, cause in rework}
+    state.attributes = {id: AttributeType(plain) for id, plain in rows.get("attribute", [])}
+    state.calendars = {id: _calendar(plain) for id, plain in rows.get("calendar", [])}
+    for id, (version, plain) in rows.get("plan", []):
+        state.plans[id] = compile_plan(version, _plan(plain), state.parse, state.attributes)
+    for id, (version, value, pace) in rows.get("queue", []):
+        state.queues[id] = Queue(id, QueueValue(*value), version, new_pace(pace))
+    for _, (plain, indexed) in rows.get("agent", []):
+        _restore_agent(state, plain, indexed)
+    state.index.top, state.index.gap, state.index.cursor = top, gap, cursor
+    for _, plain in sorted(rows.get("finished", []), key=lambda row: (row[1][5], row[0])):
+        finished = FinishedTask.from_plain(plain)
+        state.finished[finished.contact_id] = finished
+    for _, (plain, line) in sorted(rows.get("task", [])):
+        _restore_task(state, plain, line)
+    state.tasks_to_match.clear()
+    state.agents_to_match.clear()
+    state.dirty.clear()
+
+
+def _restore_agent(state: PoolState, plain: list[Any], indexed: list[Any] | None) -> None:
+    agent, position = Agent.from_plain(plain)
+    attributes = read_attributes(agent.value, state.attributes)[0] if indexed is None else dict(indexed)
+    agent.member.attributes = attributes
+    agent.profile = state.profile(attributes)
+    state.agents[agent.id] = agent
+    if position >= 0:
+        state.index.place(agent.member, position)
+        state.index.set_open(agent.member, agent.open_channels())
+
+
+def _restore_task(state: PoolState, plain: list[Any], line: list[Any] | None) -> None:
+    task = Task.from_plain(plain)
+    state.tasks[task.contact_id] = task
+    state.wish(task)
+    state.count(task.queue, task.state, 1)
+    if task.paused:
+        state.timers.set(PAUSE, task.contact_id, min(task.paused.values()))
+    match task.state:
+        case TaskState.QUEUED:
+            if line is None:
+                stand(state, task, line_for(state, task, state.plan_of(task.queue), task.step))
+            else:
+                _restore_old_line(state, task, line)
+        case TaskState.RESERVED:
+            state.timers.set(OFFER, task.contact_id, task.expires_at)
+        case TaskState.WRAPPING:
+            state.timers.set(WRAP_UP, task.contact_id, task.wrap_up_until)
+
+
+def _restore_old_line(state: PoolState, task: Task, plain: list[Any]) -> None:
+    (queue, step, channel, version, requirements, values), wanted, order, rated_by = plain
+    key = (queue, step, channel, version, tuple(requirements), tuple(values))
+    found = next(
+        (
+            old
+            for old in state.lines.by_queue.get(queue, {}).values()
+            if old.key == key and describe(old.wanted) == wanted
+        ),
+        None,
+    )
+    if found is None:
+        found = state.lines.open(key, state.parse(wanted), AgentOrder(order), tuple(rated_by))
+    stand(state, task, found)
+
+
+def _all_keys(state: PoolState) -> Iterator[tuple[str, str]]:
+    for kind, held in (
+        ("task", state.tasks),
+        ("agent", state.agents),
+        ("finished", state.finished),
+        ("queue", state.queues),
+        ("plan", state.plans),
+        ("attribute", state.attributes),
+        ("calendar", state.calendars),
+    ):
+        for id in held:
+            yield kind, id
+    for kind, id in state.versions:
+        yield "version", f"{kind}/{id}"
+
+
+def _plain(state: PoolState, kind: str, id: str) -> Any:
+    match kind:
+        case "task":
+            task = state.tasks.get(id)
+            return None if task is None else [task.to_plain(), _old_line(state, task)]
+        case "agent":
+            agent = state.agents.get(id)
+            if agent is None:
+                return None
+            old = sorted(agent.member.attributes.items()) if ("agent", id) in state.rework else None
+            return [agent.to_plain(), old]
+        case "finished":
+            finished = state.finished.get(id)
+            return None if finished is None else finished.to_plain()
+        case "queue":
+            queue = state.queues.get(id)
+            if queue is None:
+                return None
+            v = queue.value
+            value = [v.plan, v.priority, v.wrap_up_ms, v.offer_timeout_ms, v.calendar, v.closed_prompt]
+            return [queue.version, value, list(queue.pace)]
+        case "plan":
+            plan = state.plans.get(id)
+            if plan is None:
+                return None
+            steps = [
+                [s.expression, s.duration_ms, int(s.order), s.skip_if_no_agent, s.skip_if_wait_above_ms, s.priority]
+                for s in plan.value.steps
+            ]
+            return [plan.version, [steps, plan.value.overflow, plan.value.overflow_prompt]]
+        case "attribute":
+            declared = state.attributes.get(id)
+            return None if declared is None else int(declared)
+        case "calendar":
+            calendar = state.calendars.get(id)
+            if calendar is None:
+                return None
+            hours = [[list(h.days), h.since, h.until] for h in calendar.hours]
+            return [calendar.time_zone, hours, list(calendar.closed_dates)]
+        case "version":
+            named, _, slug = id.partition("/")
+            return state.versions.get((named, slug))
+        case "header":
+            return [
+                FORMAT,
+                state.now,
+                state.reservations,
+                state.deletions,
+                state.time_zone,
+                state.index.top,
+                state.index.gap,
+                state.index.cursor,
+                sorted([kind, id, cause] for (kind, id), cause in state.rework.items()),
+            ]
+        case _:
+            return None
+
+
+def _old_line(state: PoolState, task: Task) -> list[Any] | None:
+    """A contact that a changed value has yet to reach stands in a line that the values in force do not give."""
+    if task.line is None or ("task", task.contact_id) not in state.rework:
+        return None
+    queue, step, channel, version, requirements, values = task.line.key
+    key = [queue, step, channel, version, list(requirements), list(values)]
+    return [key, describe(task.line.wanted), int(task.line.order), list(task.line.rated_by)]
+
+
+def _plan(plain: list[Any]) -> PlanValue:
+    steps, overflow, prompt = plain
+    return PlanValue(
+        tuple(
+            Step(text, duration, AgentOrder(order), skip, wait, priority)
+            for text, duration, order, skip, wait, priority in steps
+        ),
+        overflow,
+        prompt,
+    )
+
+
+def _calendar(plain: list[Any]) -> CalendarValue:
+    zone, hours, dates = plain
+    return CalendarValue(
+        zone, tuple(OpenHours(tuple(days), since, until) for days, since, until in hours), tuple(dates)
+    )
+
+
+def _joined(rows: list[bytes]) -> Iterator[bytes]:
+    piece: list[bytes] = []
+    size = 0
+    for row in rows:
+        piece.append(row)
+        size += len(row) + 1
+        if size >= PIECE_BYTES:
+            yield b"\n".join(piece)
+            piece, size = [], 0
+    if piece:
+        yield b"\n".join(piece)
+
+
+def _split(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        yield from piece.split(b"\n")

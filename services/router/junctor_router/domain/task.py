@@ -1,0 +1,117 @@
+"""A contact as the router has it, from its request to the end of wrap-up.
+
+queued -> reserved -> assigned -> wrapping -> completed, or canceled; back to queued, with its age, after an offer that
+led to nothing and after a requeue. Times are Unix milliseconds; 0 is "not yet" or "none".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from junctor_router.domain.values import Channel, TaskState
+
+if TYPE_CHECKING:
+    from junctor_router.domain.contact_choice import Line
+
+Key = tuple[int, int, str]
+"""A place in line: priority, arrival, contact. Smaller is served first."""
+
+
+@dataclass(slots=True)
+class Task:
+    contact_id: str
+    channel: Channel
+    queue: str
+    requirements: tuple[str, ...]
+    data: Mapping[str, str]
+    priority: int
+    arrived_at: int
+    queued_at: int
+    preferred_agents: tuple[str, ...]
+    excluded_agents: tuple[str, ...]
+    edge: str
+    state: TaskState = TaskState.QUEUED
+    step: int = 0
+    step_entered_at: int = 0
+    step_until: int = 0
+    agent_id: str = ""
+    reservation_id: str = ""
+    expires_at: int = 0
+    assigned_at: int = 0
+    ended_at: int = 0
+    wrap_up_until: int = 0
+    paused: dict[str, int] = field(default_factory=dict)
+    """Agents who get no offer of this contact, each until a moment."""
+    line: Line | None = None
+    """Where it is in line (derived)."""
+
+    @property
+    def key(self) -> Key:
+        return (self.priority, self.arrived_at, self.contact_id)
+
+    def excludes(self, agent_id: str) -> bool:
+        return agent_id in self.paused or agent_id in self.excluded_agents
+
+    def to_plain(self) -> list[Any]:
+        return [
+            self.contact_id,
+            int(self.channel),
+            self.queue,
+            list(self.requirements),
+            sorted(self.data.items()),
+            self.priority,
+            self.arrived_at,
+            self.queued_at,
+            list(self.preferred_agents),
+            list(self.excluded_agents),
+            self.edge,
+            int(self.state),
+            self.step,
+            self.step_entered_at,
+            self.step_until,
+            self.agent_id,
+            self.reservation_id,
+            self.expires_at,
+            self.assigned_at,
+            self.ended_at,
+            self.wrap_up_until,
+            sorted(self.paused.items()),
+        ]
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> Task:
+        (contact_id, channel, queue, requirements, data, priority, arrived_at, queued_at, preferred, excluded, edge) = (
+            plain[:11]
+        )
+        (state, step, step_entered_at, step_until, agent_id, reservation_id) = plain[11:17]
+        expires_at, assigned_at, ended_at, wrap_up, paused = plain[17:]
+        return cls(
+            contact_id, Channel(channel), queue, tuple(requirements), dict(data), priority, arrived_at, queued_at,
+            tuple(preferred), tuple(excluded), edge, TaskState(state), step, step_entered_at, step_until, agent_id,
+            reservation_id, expires_at, assigned_at, ended_at, wrap_up, dict(paused),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedTask:
+    """What is remembered for a while of a contact that is done, so that late commands get a true answer."""
+
+    contact_id: str
+    state: TaskState
+    queue: str
+    agent_id: str
+    reservation_id: str
+    finished_at: int
+    cause: str
+
+    def to_plain(self) -> list[Any]:
+        return [
+            self.contact_id, int(self.state), self.queue, self.agent_id, self.reservation_id, self.finished_at, self.cause,
+        ]  # fmt: skip
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> FinishedTask:
+        contact_id, state, queue, agent_id, reservation_id, finished_at, cause = plain
+        return cls(contact_id, TaskState(state), queue, agent_id, reservation_id, finished_at, cause)
