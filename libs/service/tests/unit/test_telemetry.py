@@ -104,11 +104,11 @@ async def test_while_appends_fail_spans_wait_and_beyond_the_limit_are_dropped_an
 
 
 async def test_batches_are_bounded(telemetry, append):
-    for _ in range(1201):
+    for _ in range(601):
         with telemetry.span("router.match"):
             pass
     await telemetry.spans.flush()
-    assert [len(record.value.splitlines()) for record in append.records] == [500, 500, 201]
+    assert [len(record.value.splitlines()) for record in append.records] == [250, 250, 101]
 
 
 async def test_stopping_appends_what_waits(telemetry, append):
