@@ -11,7 +11,7 @@ BIN := .venv/bin
 PYTHON := $(BIN)/python
 PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml)) cli local
 SOURCES := $(filter-out libs/protos/%,$(wildcard libs/*/junctor_* services/*/junctor_* cli/junctor_* local/junctor_*))
-BUF := $(CACHE)/node/node_modules/.bin/buf
+BUF := $(CACHE)/node/node_modules/@bufbuild/buf-linux-x64/bin/buf
 STAMPS := .venv/.packages $(CACHE)/kafka/.jars $(CACHE)/node/.modules
 
 .PHONY: help setup prerequisites protos check-protos proto-baseline lint test-unit test demo up down bench lock clean

@@ -20,5 +20,5 @@ $(CACHE)/kafka/.jars: local/pom.xml
 $(CACHE)/node/.modules: local/package.json local/package-lock.json
 	@echo "ClickHouse and buf ..."
 	@mkdir -p '$(CACHE)/node' && cp local/package.json local/package-lock.json '$(CACHE)/node/'
-	@cd '$(CACHE)/node' && npm ci --silent --ignore-scripts --no-fund --no-audit --omit-lockfile-registry-resolved
+	@cd '$(CACHE)/node' && npm ci --loglevel=error --ignore-scripts --no-fund --no-audit
 	@touch $@
