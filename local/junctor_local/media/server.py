@@ -46,6 +46,7 @@ class MediaServer(asyncio.DatagramProtocol):
         self._replies: OrderedDict[bytes, tuple[float, bytes]] = OrderedDict()
         self._transport: Any = None
         self._digits: socket.socket | None = None
+        self._sweep_every = min(SWEEP_EVERY, options.timeout / 2)
         self._sweep: asyncio.TimerHandle | None = None
 
     async def start(self) -> tuple[str, int]:
@@ -105,7 +106,7 @@ class MediaServer(asyncio.DatagramProtocol):
         self._replies[cookie] = (now, answer)
         self._transport.sendto(answer, addr)
         if self._sweep is None and self._commands.calls:
-            self._sweep = self._loop.call_later(SWEEP_EVERY, self._sweep_calls)
+            self._sweep = self._loop.call_later(self._sweep_every, self._sweep_calls)
 
     def _forget(self, now: float) -> None:
         while self._replies:
@@ -117,7 +118,7 @@ class MediaServer(asyncio.DatagramProtocol):
     def _sweep_calls(self) -> None:
         for call_id in self._commands.sweep(self._options.timeout):
             log.warning("call deleted after silence", extra={"call_id": call_id})
-        self._sweep = self._loop.call_later(SWEEP_EVERY, self._sweep_calls) if self._commands.calls else None
+        self._sweep = self._loop.call_later(self._sweep_every, self._sweep_calls) if self._commands.calls else None
 
     def _report_digit(self, side: Side, event: Event) -> None:
         """One JSON datagram per digit, as rtpengine's `dtmf-log-dest`."""

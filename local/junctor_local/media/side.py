@@ -14,8 +14,6 @@ from junctor_local.media.output import HEADER, Output
 from junctor_local.media.playout import Player
 from junctor_local.media.sdp import Media
 
-BURST = 16
-"""Packets read from one socket before others have their turn."""
 Address = tuple[str, int]
 Report = Callable[["Side", Event], None]
 
@@ -85,24 +83,22 @@ class Side:
         return True
 
     def _read(self) -> None:
-        receive = self.rtp.recvfrom
-        for _ in range(BURST):
-            try:
-                data, source = receive(2048)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError:
-                self.counts["socket_errors"] += 1
-                continue
-            self.packet(data, source[:2])
+        """One packet; the loop calls again while there are more, so that every socket has its turn."""
+        try:
+            data, source = self.rtp.recvfrom(2048)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self.counts["socket_errors"] += 1
+            return
+        self.packet(data, source[:2])
 
     def _read_rtcp(self) -> None:
-        for _ in range(BURST):
-            try:
-                self.rtcp.recv(2048)
-            except OSError:
-                return
-            self.counts["rtcp"] += 1
+        try:
+            self.rtcp.recv(2048)
+        except OSError:
+            return
+        self.counts["rtcp"] += 1
 
     def packet(self, data: bytes, source: Address) -> None:
         """One datagram from the party's port: relayed, or counted by why it was not."""
