@@ -11,6 +11,7 @@ COMMANDS = {
     "status": "what runs, where, and how it is",
     "logs": "what a component wrote",
     "token": "make a token for a person or a program",
+    "apply": "bring a tenant file into force, or undo a revision",
 }
 
 

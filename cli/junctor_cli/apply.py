@@ -1,0 +1,164 @@
+"""`junctor apply`: the tenant file's configuration comes into force, after a look at what would change."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from junctor.directory.v1 import directory_pb2 as pb
+from junctor.directory.v1 import directory_pb2_grpc
+from junctor_local import tokens
+from junctor_service.client import Channels, rpc
+from junctor_service.errors import Code, ServiceError
+from junctor_service.ids import uuid7
+from junctor_service.token_source import StaticToken
+
+from junctor_cli import configuration_diff, tenant_file
+from junctor_cli.site_option import directory, running, site_option
+from junctor_cli.tenant_file import Mistake, TenantFile
+
+_SECONDS = 30.0
+
+
+@click.command()
+@click.option("-f", "--file", "path", type=click.Path(path_type=Path), help="The tenant file (YAML).")
+@click.option("--revert", type=click.IntRange(min=1), metavar="REVISION", help="Undo a revision instead.")
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@click.option("--prune", is_flag=True, help="Delete what the file does not name.")
+@click.option("--tenant", default="demo", show_default=True, help="Whose configuration.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--comment", default="", help="What for; shown in the list of revisions.")
+@click.option(
+    "--address", envvar="JUNCTOR_DIRECTORY_ADDRESS", help="The directory, host:port; the local site's if not given."
+)
+@click.option(
+    "--token", envvar="JUNCTOR_TOKEN", help="An administrator's token; made with the local site's key if not given."
+)
+@site_option
+def command(
+    path: Path | None,
+    revert: int | None,
+    dry_run: bool,
+    prune: bool,
+    tenant: str,
+    yes: bool,
+    comment: str,
+    address: str | None,
+    token: str | None,
+    site: str,
+) -> None:
+    """Apply a tenant file: all of it or nothing. Passwords of phones leave this machine as hashes only.
+
+    Exit status 0 if it is in force (or nothing would change), 1 if it was refused, 2 for a wrong command line.
+    """
+    if (path is None) == (revert is None):
+        raise click.UsageError("Give a file (-f tenant.yaml) or a revision to undo (--revert N).")
+    if revert is not None and dry_run:
+        raise click.UsageError("--dry-run goes with a file; `junctor apply --revert` asks before it undoes.")
+    address = address or running(site).addresses["directory"]
+    token = token or _own_token(site, tenant)
+    file = _read(path) if path is not None else None
+    asyncio.run(_Apply(address, token, tenant, yes=yes).run(file, revert, dry_run, prune, comment))
+
+
+class _Apply:
+    def __init__(self, address: str, token: str, tenant: str, *, yes: bool) -> None:
+        self._address = address
+        self._token = token
+        self._tenant = tenant
+        self._yes = yes
+
+    async def run(self, file: TenantFile | None, revert: int | None, dry_run: bool, prune: bool, comment: str) -> None:
+        channels = Channels(StaticToken(self._token))
+        stub: directory_pb2_grpc.DirectoryServiceAsyncStub = directory_pb2_grpc.DirectoryServiceStub(
+            channels.channel(self._address)
+        )
+        try:
+            if file is not None:
+                await self._apply(stub, file, dry_run, prune, comment)
+            elif revert is not None:
+                await self._revert(stub, revert)
+        except ServiceError as error:
+            raise _failure(error, file, self._address) from error
+        finally:
+            await channels.close()
+
+    async def _apply(
+        self,
+        stub: directory_pb2_grpc.DirectoryServiceAsyncStub,
+        file: TenantFile,
+        dry_run: bool,
+        prune: bool,
+        comment: str,
+    ) -> None:
+        request = pb.ApplyConfigurationRequest(
+            request_id=uuid7(), tenant=self._tenant, values=file.values, prune=prune, dry_run=True, comment=comment
+        )
+        found = await rpc(stub.ApplyConfiguration(request, timeout=_SECONDS))
+        _show(found.changes, found.warnings)
+        if not found.changes:
+            click.echo(f"Nothing to change: {self._tenant} is at revision {found.revision}.")
+            return
+        if dry_run:
+            click.echo(f"{_count(found.changes)} would be made; this was a dry run.")
+            return
+        self._ask(f"Make {_count(found.changes)} in {self._tenant}?")
+        request.dry_run = False
+        request.request_id = uuid7()
+        request.base_revision = found.revision
+        done = await rpc(stub.ApplyConfiguration(request, timeout=_SECONDS))
+        click.echo(f"{_count(done.changes)} made: {self._tenant} is at revision {done.revision}.")
+
+    async def _revert(self, stub: directory_pb2_grpc.DirectoryServiceAsyncStub, revision: int) -> None:
+        self._ask(f"Undo revision {revision} in {self._tenant}?")
+        request = pb.RevertConfigurationRequest(request_id=uuid7(), tenant=self._tenant, revision=revision)
+        done = await rpc(stub.RevertConfiguration(request, timeout=_SECONDS))
+        _show(done.changes, done.warnings)
+        click.echo(f"Revision {revision} is undone: {self._tenant} is at revision {done.revision}.")
+
+    def _ask(self, question: str) -> None:
+        if self._yes:
+            return
+        if not sys.stdin.isatty():
+            raise click.UsageError("There is no terminal to ask at: add --yes to go on or --dry-run to look only.")
+        click.confirm(question, abort=True)
+
+
+def _read(path: Path) -> TenantFile:
+    try:
+        return tenant_file.read(path)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be read: {error.strerror or error}") from error
+    except Mistake as mistake:
+        raise click.ClickException("\n".join(mistake.sentences)) from mistake
+
+
+def _own_token(site: str, tenant: str) -> str:
+    folder = directory(site) / "issuer"
+    if not folder.exists():
+        raise click.ClickException("There is no token: give --token or set JUNCTOR_TOKEN.")
+    person = os.environ.get("USER") or "junctor-cli"
+    return tokens.mint(tokens.signing_key(folder), person, tenant, ["administrator"], lifetime=600)
+
+
+def _show(changes: Sequence[pb.Change], warnings: Sequence[str]) -> None:
+    for line in configuration_diff.lines(changes):
+        click.echo(line)
+    for warning in warnings:
+        click.secho(f"Warning: {warning}.", fg="yellow", err=True)
+
+
+def _failure(error: ServiceError, file: TenantFile | None, address: str) -> click.ClickException:
+    if file is not None and error.fields:
+        return click.ClickException("\n".join(f"{file.place(v.field)}: {v.description}" for v in error.fields))
+    if error.code is Code.UNAVAILABLE:
+        return click.ClickException(f"The directory at {address} does not answer: {error.message} Is the site up?")
+    return click.ClickException(error.message)
+
+
+def _count(changes: Sequence[pb.Change]) -> str:
+    return f"{len(changes)} change{'s' if len(changes) != 1 else ''}"
