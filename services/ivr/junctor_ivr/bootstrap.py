@@ -35,8 +35,8 @@ def bind(settings: IvrSettings) -> Service:
         fold = ledger.state(ledger.partition_of(tenant, contact_id))
         return cast(AggregateFold[Session], fold).get(tenant, contact_id)
 
-    prompter = CtiPrompts(f.stub(cti_pb2_grpc.CtiServiceStub, settings.cti_address))  # type: ignore[arg-type]
-    ledger = f.ledger(new_fold, FlowEffects(f.effects, prompter, report, f.telemetry, f.clock))
+    cti = cast(cti_pb2_grpc.CtiServiceAsyncStub, f.stub(cti_pb2_grpc.CtiServiceStub, settings.cti_address))
+    ledger = f.ledger(new_fold, FlowEffects(f.effects, CtiPrompts(cti), report, f.telemetry, f.clock))
     commands = f.commands
     f.react([CTI_EVENTS], reactions(commands.fact))
     flows = Flows(DirectoryFlows(f.replica()), commands.apply, look)

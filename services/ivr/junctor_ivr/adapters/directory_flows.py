@@ -25,7 +25,7 @@ DEFAULT_LANGUAGE = "en"
 
 
 class Values(Protocol):
-    """The part of `junctor_journal.replica.Replica` that is needed here."""
+    """The part of `junctor_journal.replica.Replica` that is needed here; values are `DirectoryValue`."""
 
     def get(self, tenant: str, kind: str, id: str) -> Any: ...
 
@@ -44,19 +44,20 @@ class DirectoryFlows:
             raise not_found(f"The tenant has no flow {flow}.", reason="FLOW_UNKNOWN")
         language = self._language(tenant)
         known = self._parsed.get((tenant, flow))
-        if known is not None and known[:2] == (item.version, language):
+        version = item.value.version
+        if known is not None and known[:2] == (version, language):
             return known[2]
         try:
-            made = flow_definition(flow, item.version, language, _value(item).flow)
+            made = flow_definition(flow, version, language, item.value.value.flow)
         except UnreadableCondition as error:
             message = f"The flow {flow} has a condition that cannot be read: {error}"
             raise precondition(message, reason="FLOW_UNREADABLE") from error
-        self._parsed[tenant, flow] = (item.version, language, made)
+        self._parsed[tenant, flow] = (version, language, made)
         return made
 
     def _language(self, tenant: str) -> str:
         item = self._values.get(tenant, "tenant", "self")
-        return (_value(item).tenant.language if item is not None else "") or DEFAULT_LANGUAGE
+        return (item.value.value.tenant.language if item is not None else "") or DEFAULT_LANGUAGE
 
 
 def flow_definition(flow: str, version: int, language: str, source: directory_pb2.Flow) -> FlowDefinition:
@@ -107,8 +108,3 @@ def _menu(menu: directory_pb2.FlowMenu) -> MenuAction:
         store=menu.store,
         secret=menu.secret,
     )
-
-
-def _value(item: Any) -> directory_pb2.Value:
-    message = item.message
-    return message.value if isinstance(message, directory_pb2.DirectoryValue) else message
