@@ -35,6 +35,7 @@ __all__ = [
 PREFIX = "JUNCTOR_"
 FILE_NAME = "JUNCTOR_CONFIG"
 SERVICES = ("router", "cti", "ivr", "recording", "omnichannel", "analytics", "directory", "gateway")
+NOT_SETTINGS = (FILE_NAME, "JUNCTOR_CACHE")
 SECTIONS = (*SERVICES, "local", "media", "issuer", "witness", "cli", "test")
 
 S = TypeVar("S")
@@ -196,7 +197,7 @@ def _read_file(environ: Mapping[str, str], problems: list[str]) -> tuple[dict[st
 def _unknown_in_environment(environ: Mapping[str, str], service: str, common: set[str], own: set[str]) -> list[str]:
     found = []
     for name in sorted(environ):
-        if not name.startswith(PREFIX) or name == FILE_NAME:
+        if not name.startswith(PREFIX) or name in NOT_SETTINGS:
             continue
         section, double, key = name.removeprefix(PREFIX).lower().partition("__")
         if double and section == service:

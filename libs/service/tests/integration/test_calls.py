@@ -31,6 +31,7 @@ def servicer(probe):
         tries = 0
 
         def __init__(self):
+            self.asleep = asyncio.Event()
             self.ended = asyncio.Event()
 
         def seen(self, agent_id="", count=0):
@@ -53,7 +54,11 @@ def servicer(probe):
                 case "crash":
                     raise KeyError("+861380")
                 case "sleep":
-                    await asyncio.sleep(30)
+                    self.asleep.set()
+                    try:
+                        await asyncio.sleep(30)
+                    finally:
+                        self.ended.set()
                 case "away twice":
                     self.tries += 1
                     if self.tries < 3:
@@ -414,3 +419,23 @@ async def test_our_client_tries_again_while_no_token_can_be_had(probe, serve, se
     with pytest.raises(ServiceError, match="The issuer is away"):
         await rpc(stub.Look(probe.pb2.LookRequest(), timeout=0.2))
     await channels.close()
+
+
+async def test_a_caller_that_gives_up_ends_the_handler_and_the_call_is_counted(probe, serve, servicer, issuer):
+    site = await serve(servicer)
+    channels = Channels(StaticToken(issuer.token()), telemetry=site.telemetry)
+    stub = probe.grpc.ProbeStub(channels.channel(site.address))
+    call = asyncio.create_task(rpc(stub.Look(probe.pb2.LookRequest(act="sleep"))))
+    await asyncio.wait_for(servicer.asleep.wait(), 5)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await asyncio.wait_for(servicer.ended.wait(), 5)
+    await channels.close()
+    codes = set()
+    async with asyncio.timeout(5):
+        while not codes:
+            await asyncio.sleep(0)
+            points = [p for p in site.telemetry.points() if p.name == "junctor.rpc.server_duration"]
+            codes = {p.attributes["rpc.grpc.status_code"] for p in points}
+    assert codes == {"CANCELLED"}
