@@ -52,6 +52,13 @@ def test_other_schemes_and_ipv6(value, number, host):
     assert (parsed.number, parsed.host) == (number, host)
 
 
+def test_the_parameters_of_a_bare_uri_are_its_own():
+    value = "sip:+49;phone-context=x@10.0.0.1:5070;transport=tcp"
+    parsed = codec.bare_uri(value)
+    assert (parsed.number, parsed.port, parsed.uri_params) == ("+49", 5070, {"transport": "tcp"})
+    assert parsed.uri == value
+
+
 def test_the_via_is_stamped_with_where_it_came_from():
     message = invite()
     codec.stamp_via(message, "192.0.2.9", 40000)

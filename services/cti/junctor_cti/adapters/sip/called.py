@@ -196,7 +196,7 @@ class Called:
                 from_tag=record.remote_tag,
                 caller_uri=caller.uri,
                 caller_number=caller.number,
-                called_number=codec.address(request.uri).number or codec.address(headers.first("To")).number,
+                called_number=codec.bare_uri(request.uri).number or codec.address(headers.first("To")).number,
                 display=caller.display,
                 sdp=offer,
                 source=f"{transaction.source.host}:{transaction.source.port}",

@@ -198,6 +198,11 @@ def address(value: str) -> Address:
     return Address(display, inner, user if at else "", uri.host, uri.port, params, dict(uri.params))
 
 
+def bare_uri(uri: str) -> Address:
+    """Takes apart a URI as such: its parameters are its own, where `address` counts them to the header field."""
+    return address(uri if "<" in uri else f"<{uri}>")
+
+
 def cseq(headers: Headers) -> tuple[int, str]:
     """(number, method) of a CSeq that `validator` let pass. Raises `ValueError` for any other."""
     number, _, method = headers.first("CSeq").strip().partition(" ")

@@ -99,7 +99,7 @@ class Registrar:
 
     def aor(self, uri: str) -> str:
         """sip:user@domain in lower case of the domain; an IP address as domain stands for the realm."""
-        parsed = codec.address(uri)
+        parsed = codec.bare_uri(uri)
         host = parsed.host.lower()
         try:
             ipaddress.ip_address(host.strip("[]"))
@@ -113,7 +113,7 @@ class Registrar:
         refused = self._refuse(request)
         if refused is not None:
             return refused, _nothing
-        aor = self.aor(request.headers.first("To"))
+        aor = self.aor(codec.address(request.headers.first("To")).uri)
         number, _ = codec.cseq(request.headers)
         call_id = request.headers.first("Call-ID")
         held = self._bindings.get(aor, {})

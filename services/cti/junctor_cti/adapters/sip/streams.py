@@ -197,9 +197,6 @@ class Streams:
             writer.write(data)
 
     async def _serve_websocket(self, transport: Transport, connection: ServerConnection) -> None:
-        if connection.subprotocol != SUBPROTOCOL:
-            await connection.close(1002, "the subprotocol sip is required")
-            return
         name = connection.remote_address or ("", 0)
         peer = Peer(transport, name[0], name[1], next(self._numbers))
         queue: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1000)

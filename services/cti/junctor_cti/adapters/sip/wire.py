@@ -83,7 +83,7 @@ class Wire:
 
     def route(self, uri: str) -> Peer | None:
         """The peer that a URI names by IP address, None where it names a host."""
-        parsed = codec.address(uri)
+        parsed = codec.bare_uri(uri)
         host = parsed.host.strip("[]")
         try:
             ipaddress.ip_address(host)
