@@ -468,3 +468,23 @@ async def test_a_silent_process_is_a_retryable_error(monkeypatch):
         await media.ping()
     assert error.value.retryable
     media.close()
+
+
+async def test_phones_that_move_by_reinvite_are_followed(scene):
+    answered = peer_of(await scene.answered())
+    agent, elsewhere, other_agent = await scene.phone(AGENT), await scene.phone(CALLER), await scene.phone(OTHER)
+    await scene.joined(agent)
+    await scene.caller.wait_for_tone(AGENT)
+
+    scene.caller.stop()
+    scene.caller_sdp = elsewhere.sdp()
+    await scene.media.offer_far(scene.call_id, scene.caller_sdp)
+    answer = await scene.media.connect_far(scene.call_id, agent.sdp(codecs=("PCMA",)))
+    assert peer_of(answer) == answered
+    elsewhere.connect(answer)
+    await asyncio.gather(elsewhere.wait_for_tone(AGENT), agent.wait_for_tone(CALLER))
+
+    agent.stop()
+    other_agent.connect(await scene.media.offer_far(scene.call_id, scene.caller_sdp))
+    await scene.media.connect_far(scene.call_id, other_agent.sdp(codecs=("PCMA",)))
+    await asyncio.gather(elsewhere.wait_for_tone(OTHER), other_agent.wait_for_tone(CALLER))
