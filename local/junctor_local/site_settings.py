@@ -12,7 +12,7 @@ from junctor_local.site_ports import HOST, SERVICES, SitePorts
 CONFIGURED_BY = {
     "kafka": "JUNCTOR_KAFKA_BOOTSTRAP",
     "clickhouse": "JUNCTOR_ANALYTICS__CLICKHOUSE_URL",
-    "media": "JUNCTOR_CTI__MEDIA",
+    "media": "JUNCTOR_CTI__MEDIA_NG",
     "issuer": "JUNCTOR_JWKS",
 }
 
@@ -29,11 +29,11 @@ def environment(
         "JUNCTOR_TOKEN_URL": f"http://{ports.address('issuer')}/token",
         "JUNCTOR_TOKEN_SECRET": token_secret,
         "JUNCTOR_CTI__SIP_LISTEN": ports.address("sip"),
-        "JUNCTOR_CTI__MEDIA": ports.address("media_ng"),
+        "JUNCTOR_CTI__MEDIA_NG": ports.address("media_ng"),
         "JUNCTOR_CTI__DTMF_LISTEN": ports.address("media_dtmf"),
         "JUNCTOR_CTI__PROMPTS": str(repository() / "services" / "ivr" / "junctor_ivr" / "prompts"),
         "JUNCTOR_CTI__PROMPTS": str(repository() / "services" / "ivr" / "junctor_ivr" / "prompts"),
-        "JUNCTOR_RECORDING__STORE_DIR": str(directory / "recordings"),
+        "JUNCTOR_RECORDING__DIRECTORY": str(directory / "recordings"),
         "JUNCTOR_OMNICHANNEL__WEB_LISTEN": ports.address("web_chat"),
         "JUNCTOR_GATEWAY__HTTP_LISTEN": ports.address("http"),
         "JUNCTOR_ANALYTICS__CLICKHOUSE_URL": f"http://{ports.address('clickhouse_http')}",

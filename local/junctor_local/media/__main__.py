@@ -66,7 +66,7 @@ def _options(arguments: list[str] | None) -> MediaOptions:
 
 def _address(option: str, text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"{option} {text}: not host:port")
     return host.strip("[]"), int(port)
 

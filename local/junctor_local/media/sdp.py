@@ -28,12 +28,12 @@ class Media:
     @property
     def address(self) -> tuple[str, int] | None:
         """Where to send; None for a rejected, held or not yet known address."""
-        if self.port in (0, DISCARD_PORT) or ipaddress.ip_address(self.host).is_unspecified:
+        if self.port in (0, DISCARD_PORT) or not self.host or ipaddress.ip_address(self.host).is_unspecified:
             return None
         return self.host, self.port
 
     def payload_types(self) -> list[int]:
-        return [int(number) for number in self.formats if number.isdigit() and int(number) < 128]
+        return [int(number) for number in self.formats if number.isdecimal() and int(number) < 128]
 
     def event_type(self) -> int | None:
         """The payload type of RFC 4733 events at 8 kHz, if there is one."""
@@ -124,7 +124,7 @@ def _media(value: str, host: str, direction: str) -> Media:
     if len(parts) < 4:
         raise SdpError(f"Failed to parse SDP: m={value[:40]}")
     port = parts[1].partition("/")[0]
-    if not port.isdigit() or int(port) > 65535:
+    if not port.isdecimal() or int(port) > 65535:
         raise SdpError(f"Failed to parse SDP: port {parts[1][:20]!r}")
     return Media(parts[0], int(port), parts[2], parts[3:], host, direction)
 

@@ -65,7 +65,7 @@ async def test_a_missing_java_is_named_before_anything_starts(tmp_path: Path, mo
 
 
 def test_what_is_configured_elsewhere_is_not_started_here(tmp_path: Path) -> None:
-    settings = {"JUNCTOR_KAFKA_BOOTSTRAP": "kafka.example:9092", "JUNCTOR_CTI__MEDIA": "rtpengine.example:2223"}
+    settings = {"JUNCTOR_KAFKA_BOOTSTRAP": "kafka.example:9092", "JUNCTOR_CTI__MEDIA_NG": "rtpengine.example:2223"}
     site = Site(tmp_path, free_ports=True, services=("ivr",), settings=settings)
     assert site.components == ("clickhouse", "issuer", "ivr")
     assert site.env["JUNCTOR_KAFKA_BOOTSTRAP"] == "kafka.example:9092"
