@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from junctor_cti.adapters.sip import events as ev
 from junctor_cti.adapters.sip import sdp
-from junctor_cti.adapters.sip.edge import UnknownLeg, WrongState
+from junctor_cti.adapters.sip.edge import NoRoute, UnknownLeg, WrongState
 from junctor_testkit.sip_phone import Behavior, PhoneError
 
 MEDIA = sdp.audio_sdp("127.0.0.1", 40000, 1)
@@ -228,6 +228,22 @@ async def test_commands_out_of_turn_are_refused_and_send_nothing(sip_desk, sip_p
     with pytest.raises(UnknownLeg):
         desk.edge.trying("nobody")
     assert desk.edge.counters["sent"] == sent
+
+
+@pytest.mark.parametrize("uri", ["sip:a>;tag=1@b", "sip:a@b\r\nX: y", 'sip:"a"@b'])
+async def test_a_uri_cannot_break_out_of_its_header(sip_desk, uri):
+    desk = await sip_desk()
+    for target, caller in ((uri, "sip:a@b"), ("sip:1@127.0.0.1", uri)):
+        with pytest.raises(ValueError, match="a URI has no"):
+            desk.edge.prepare_invite("x", target, caller)
+    with pytest.raises(UnknownLeg):
+        desk.edge.send_invite("x")
+
+
+async def test_a_target_without_a_way_to_it_is_refused(sip_desk):
+    desk = await sip_desk()
+    with pytest.raises(NoRoute):
+        desk.edge.prepare_invite("x", "sip:nobody@junctor", "sip:a@b")
 
 
 async def test_a_request_for_an_unknown_dialog_is_481(sip_desk, sip_phone):

@@ -26,8 +26,12 @@ class Calling:
     def prepare_invite(
         self, leg_id: str, target: str, from_uri: str, display: str, offer: str, headers: Mapping[str, str]
     ) -> Leg:
-        """Builds the INVITE, bytes and branch included, and sends nothing. Raises `NoRoute`."""
+        """Builds the INVITE, bytes and branch included, and sends nothing. Raises `NoRoute`, and `ValueError` for a
+        URI that would break out of its header field."""
         signaling = self._signaling
+        if any(char in '<>" \r\n\t' for char in target + from_uri):
+            raise ValueError("a URI has no blanks, quotes, angle brackets or line breaks")
+        signaling.legs.sweep(signaling.scheduler.time())
         tag, call_id = codec.new_tag(), f"{codec.new_tag()}@{signaling.settings.realm}"
         record = Record(leg_id=leg_id, direction="out", state=dialog.PREPARED, call_id=call_id, local_tag=tag)
         record.local = f"{codec.quoted(display)}<{from_uri}>;tag={tag}"

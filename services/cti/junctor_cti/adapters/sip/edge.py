@@ -279,10 +279,9 @@ class SipEdge:
             response.headers.set(name, value)
         self._wire.send(bytes(response), to)
 
-    def _flow_closed(self, flow: int) -> None:
-        self._registrar.lost(flow)
-        for transaction in [t for t in self._transactions.clients.values() if t.peer.flow == flow]:
-            self._loop.call_soon(self._transactions.fail, transaction)
+    def _flow_closed(self, peer: Peer) -> None:
+        self._registrar.lost(peer)
+        self._peer_failed(peer)
 
     def _peer_failed(self, peer: Peer) -> None:
         """A connection that is gone or cannot be made. The transactions to it end with 503, later: the sender may

@@ -62,6 +62,8 @@ class Registrar:
     ) -> None:
         self._settings, self._emit, self._scheduler, self._clock = settings, emit, scheduler, clock
         self._bindings: dict[str, dict[str, Binding]] = {}
+        self._by_contact: dict[str, Binding] = {}
+        self._by_peer: dict[Peer, dict[str, Binding]] = {}
         self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._digest = (
             Digest(
@@ -85,16 +87,12 @@ class Registrar:
         """The newest binding of an address of record, or the one with exactly this Contact."""
         for binding in self.contacts(self.aor(uri)):
             return binding
-        for bound in self._bindings.values():
-            if uri in bound:
-                return bound[uri]
-        return None
+        return self._by_contact.get(uri)
 
     def at(self, peer: Peer) -> str:
         """The address of record that registered from `peer`, empty for none."""
-        for aor, bound in self._bindings.items():
-            if any(b.peer == peer for b in bound.values()):
-                return aor
+        for binding in self._by_peer.get(peer, {}).values():
+            return binding.aor
         return ""
 
     def aor(self, uri: str) -> str:
@@ -151,10 +149,10 @@ class Registrar:
         if binding.expires_at > self._clock() * 1000:
             self._put(binding)
 
-    def lost(self, flow: int) -> None:
+    def lost(self, peer: Peer) -> None:
         """A connection is closed: who registered over it cannot be rung any more (RFC 5626 4.4)."""
-        for aor, bound in list(self._bindings.items()):
-            self._remove(aor, [b.contact for b in bound.values() if b.peer.flow == flow], "connection")
+        for binding in list(self._by_peer.get(peer, {}).values()):
+            self._remove(binding.aor, [binding.contact], "connection")
 
     def close(self) -> None:
         for timer in self._timers.values():
@@ -221,8 +219,10 @@ class Registrar:
 
     def _put(self, binding: Binding) -> None:
         held = self._bindings.setdefault(binding.aor, {})
-        held.pop(binding.contact, None)
+        self._unlink(held.pop(binding.contact, None))
         held[binding.contact] = binding
+        self._by_contact[binding.contact] = binding
+        self._by_peer.setdefault(binding.peer, {})[binding.contact] = binding
         key = (binding.aor, binding.contact)
         if key in self._timers:
             self._timers.pop(key).cancel()
@@ -232,14 +232,26 @@ class Registrar:
     def _remove(self, aor: str, contacts: list[str], why: str) -> None:
         held = self._bindings.get(aor, {})
         for contact in contacts:
-            if held.pop(contact, None) is None:
+            gone = held.pop(contact, None)
+            if gone is None:
                 continue
+            self._unlink(gone)
             timer = self._timers.pop((aor, contact), None)
             if timer is not None:
                 timer.cancel()
             self._emit(Unregistered(aor, contact, why))
         if not held:
             self._bindings.pop(aor, None)
+
+    def _unlink(self, binding: Binding | None) -> None:
+        if binding is None:
+            return
+        if self._by_contact.get(binding.contact) is binding:
+            del self._by_contact[binding.contact]
+        here = self._by_peer.get(binding.peer, {})
+        here.pop(binding.contact, None)
+        if not here:
+            self._by_peer.pop(binding.peer, None)
 
 
 def _seconds(text: str) -> int | None:

@@ -38,7 +38,7 @@ class Streams:
     def __init__(
         self,
         receive: Receive,
-        closed: Callable[[int], None],
+        closed: Callable[[Peer], None],
         failed: Callable[[Peer], None],
         counters: Counter[str],
         client_tls: ssl.SSLContext | None = None,
@@ -167,7 +167,7 @@ class Streams:
             self._counters["flow_closed"] += 1
         finally:
             self._flows.pop(peer.flow, None)
-            self._closed(peer.flow)
+            self._closed(peer)
             writer.close()
 
     async def _read_message(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer) -> bool:
@@ -215,7 +215,7 @@ class Streams:
         finally:
             self._flows.pop(peer.flow, None)
             writer.cancel()
-            self._closed(peer.flow)
+            self._closed(peer)
 
     def _queue(self, queue: asyncio.Queue[bytes], connection: ServerConnection, data: bytes) -> None:
         try:

@@ -26,7 +26,7 @@ class Wire:
         self,
         settings: SipSettings,
         receive: Callable[[bytes, Peer], None],
-        closed: Callable[[int], None],
+        closed: Callable[[Peer], None],
         failed: Callable[[Peer], None],
         counters: Counter[str],
     ) -> None:
