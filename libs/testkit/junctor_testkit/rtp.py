@@ -255,4 +255,4 @@ def peer_of(sdp: str) -> tuple[str, int, list[int]]:
             host = line.split()[-1]
     if audio is None:
         raise ValueError("an SDP without audio")
-    return host, int(audio[1]), [int(number) for number in audio[3:] if number.isdigit()]
+    return host, int(audio[1]), [int(number) for number in audio[3:] if number.isdecimal()]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import struct
@@ -233,3 +234,17 @@ async def test_it_costs_nothing_while_no_call_is_up(media):
     before = seconds()
     await asyncio.sleep(0.5)
     assert seconds() - before <= 0.02
+
+
+def test_mangled_control_messages_are_refused_and_nothing_breaks(media):
+    chance = random.Random(3)
+    sdp = "v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 4000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+    keys = {"call-id": "c", "from-tag": "A", "to-tag": "far", "sdp": sdp, "file": "/none", "code": "3"}
+    for number in range(300):
+        name = chance.choice(["offer", "answer", "play media", "subscribe request", "subscribe answer", "block media"])
+        body = bytearray(encode({"command": name, **keys}))
+        for _ in range(chance.randint(0, 3)):
+            body[chance.randrange(len(body))] = chance.randrange(256)
+        reply = decode(media.raw(b"m%d " % number + body).partition(b" ")[2])
+        assert reply.get("error-reason") != "Internal error", bytes(body)
+    assert media.ask("ping")["result"] == "pong"

@@ -41,7 +41,7 @@ def read_offer(sdp: str) -> Offered:
         for line in lines[start:end]
         if line.startswith("a=rtpmap:") and line.lower().rstrip().endswith(" telephone-event/8000")
     ]
-    event_type = next((int(number) for number in events if number.isdigit() and number in formats), None)
+    event_type = next((int(number) for number in events if number.isdecimal() and number in formats), None)
     return Offered(start, formats, codec, event_type)
 
 
