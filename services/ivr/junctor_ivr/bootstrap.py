@@ -35,7 +35,7 @@ def bind(settings: IvrSettings) -> Service:
         fold = ledger.state(ledger.partition_of(tenant, contact_id))
         return cast(AggregateFold[Session], fold).get(tenant, contact_id)
 
-    cti = cast(cti_pb2_grpc.CtiServiceAsyncStub, f.stub(cti_pb2_grpc.CtiServiceStub, settings.cti_address))
+    cti = cast("cti_pb2_grpc.CtiServiceAsyncStub", f.stub(cti_pb2_grpc.CtiServiceStub, settings.cti_address))
     ledger = f.ledger(new_fold, FlowEffects(f.effects, CtiPrompts(cti), report, f.telemetry, f.clock))
     commands = f.commands
     f.react([CTI_EVENTS], reactions(commands.fact))

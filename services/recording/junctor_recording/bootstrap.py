@@ -42,7 +42,7 @@ def bind(settings: RecordingSettings) -> Service:
     studio = DiskStudio(
         settings.recordings_dir, f.sealer, seal=settings.seal, host=settings.rtp_host, ports=settings.ports
     )
-    cti = cast(cti_pb2_grpc.CtiServiceAsyncStub, f.stub(cti_pb2_grpc.CtiServiceStub, settings.cti_address))
+    cti = cast("cti_pb2_grpc.CtiServiceAsyncStub", f.stub(cti_pb2_grpc.CtiServiceStub, settings.cti_address))
     recorder = Recorder(studio, CtiForks(cti), look, report, f.telemetry, f.clock)
     ledger = f.ledger(new_fold, recorder)
     f.react(TALKS, reactions(f.commands.fact))
