@@ -28,6 +28,7 @@ def check_flow(
         if action is None:
             place.problem(path, f"node '{id}' does nothing; it needs menu, play, decide, route or hang_up")
             continue
+        path = f"{path}/{action}"
         for field, target in targets(node):
             if not target:
                 place.problem(f"{path}/{field}", f"node '{id}': {field} leads nowhere; {listed('node', value.nodes)}")

@@ -32,6 +32,7 @@ _PROMPT = re.compile(r"[a-z0-9_.-]+")
 _NUMBER = re.compile(r"\+?[0-9]{1,32}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _ORIGIN = re.compile(r"https?://[^/\s]+")
+_ROOTS = frozenset({"data", "agent", "attributes"})
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -215,8 +216,8 @@ class _Checker:
             return
         if not of_agents:
             return
-        for name in sorted(names):
-            if name != "data" and not name.startswith("data.") and name not in self._attributes:
+        for name in sorted(name.removeprefix("agent.").removeprefix("attributes.") for name in names):
+            if name.partition(".")[0] not in _ROOTS and name not in self._attributes:
                 known = listed("attribute", self._attributes)
                 place.warning(path, f"attribute '{name}' does not exist, so nobody meets '{text}'; {known}")
 
