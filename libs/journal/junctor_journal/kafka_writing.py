@@ -49,10 +49,23 @@ async def abandon(producer: AIOKafkaProducer) -> None:
             await asyncio.wait([task], timeout=3)
             if task.done() and not task.cancelled():
                 task.exception()
-        producer._message_accumulator.fail_all(LogUnavailable("given up unwritten"))
+        _fail_unwritten(producer._message_accumulator)
     except Exception as error:
         log.warning("a producer was not closed cleanly", extra={"error": repr(error)})
     producer._closed = True
+
+
+def _fail_unwritten(accumulator: Any) -> None:
+    """Fails what is queued or on its way. A batch that is being tried again is in the queue only, and its callback
+    would not find it among the pending ones; nobody may wait for a batch, and its errors are then nobody's."""
+    batches = [batch for queue in accumulator._batches.values() for batch in queue]
+    accumulator._pending_batches.update(batches)
+    batches = list(accumulator._pending_batches)
+    accumulator.fail_all(LogUnavailable("given up unwritten"))
+    for batch in batches:
+        for future in (batch.future, batch._drain_waiter):
+            if future.done() and not future.cancelled():
+                future.exception()
 
 
 class KafkaAppender:

@@ -1,0 +1,65 @@
+"""Snapshots: found by sequence, passed over when not whole."""
+
+import pytest
+from junctor.journal.v1 import journal_pb2 as pb
+from junctor_journal import topics
+from junctor_journal.log import NewRecord, TopicPartition
+from junctor_journal.memory import MemoryLog
+from junctor_journal.reader import ReaderPlace
+from junctor_journal.record import EpochPair
+from junctor_journal.snapshot import CHUNK_BYTES, close_snapshot, newest_snapshots, write_snapshot
+
+PLACE = ReaderPlace(EpochPair(1, 2), 3, 40, b"12345678", False, "host:1", {1: 30})
+
+
+@pytest.fixture
+def log():
+    return MemoryLog(default_partitions=2)
+
+
+async def put(log, seq, pieces=(b"a", b"b"), place=PLACE):
+    from dataclasses import replace
+
+    manifest = await write_snapshot(log, "tally", 0, replace(place, seq=seq), 50, pieces)
+    return manifest
+
+
+async def test_a_snapshot_comes_back_with_its_place(log):
+    large = b"x" * (2 * CHUNK_BYTES + 17)
+    await close_snapshot(log, "tally", 0, await put(log, 40, (b"", large, b"end")))
+    found = (await newest_snapshots(log, "tally", [0, 1]))[0]
+    assert found.place == PLACE
+    assert found.next_offset == 50
+    assert found.pieces == (b"", large, b"end")
+    sizes = [len(record.value) for record in log.records(topics.snapshots("tally"), 0)]
+    assert max(sizes) < 512_000
+    assert 1 not in await newest_snapshots(log, "tally", [1])
+
+
+async def test_the_newest_is_the_one_with_the_highest_sequence(log):
+    for seq in (40, 60, 50):
+        await close_snapshot(log, "tally", 0, await put(log, seq))
+    assert (await newest_snapshots(log, "tally", [0]))[0].place.seq == 60
+
+
+async def test_an_unfinished_snapshot_does_not_count(log):
+    await close_snapshot(log, "tally", 0, await put(log, 40))
+    await put(log, 60)
+    assert (await newest_snapshots(log, "tally", [0]))[0].place.seq == 40
+
+
+@pytest.mark.parametrize("field, value", [("sha256", b"0" * 32), ("chunks", 9), ("format", 999)])
+async def test_a_wrong_or_unknown_snapshot_does_not_count(log, field, value):
+    await close_snapshot(log, "tally", 0, await put(log, 40))
+    manifest = await put(log, 60)
+    setattr(manifest, field, value)
+    await close_snapshot(log, "tally", 0, manifest)
+    assert (await newest_snapshots(log, "tally", [0]))[0].place.seq == 40
+
+
+async def test_one_behind_many_others_is_found(log):
+    await close_snapshot(log, "tally", 0, await put(log, 40))
+    junk = pb.SnapshotRecord(chunk=pb.SnapshotChunk(snapshot_id="x", index=1, data=b"")).SerializeToString()
+    log.write(TopicPartition(topics.snapshots("tally"), 0), [NewRecord(b"k", junk)] * 1_000)
+    log.write(TopicPartition(topics.snapshots("tally"), 0), [NewRecord(b"k", b"\xff\xff")])
+    assert (await newest_snapshots(log, "tally", [0]))[0].place.seq == 40
