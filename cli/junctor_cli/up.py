@@ -85,6 +85,16 @@ def _started(site: str, options: list[str]) -> SiteState:
             stderr=output,
             start_new_session=True,
         )
+    try:
+        return _ready(site, folder, process)
+    except BaseException:
+        # Ctrl-C too: a site that did not come up is not left half started.
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _ready(site: str, folder: Path, process: subprocess.Popen[bytes]) -> SiteState:
     deadline = time.monotonic() + _READY_LIMIT
     with Console().status("") as progress:
         while time.monotonic() < deadline:
@@ -97,8 +107,6 @@ def _started(site: str, options: list[str]) -> SiteState:
             if process.poll() is not None:
                 raise click.ClickException(_why_not(folder / "supervisor.log", site))
             time.sleep(0.1)
-    process.terminate()
-    process.wait()
     raise click.ClickException(f"Site {site} was not ready within {_READY_LIMIT:.0f} s: see {folder}/logs.")
 
 
