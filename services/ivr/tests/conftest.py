@@ -57,8 +57,8 @@ class Cti(cti_pb2_grpc.CtiServiceServicer):
 class Place:
     """What outlives one process of the service: the broker, the keys, the issuer, cti."""
 
-    def __init__(self, folder, bootstrap, log, issuer):
-        self.folder, self.bootstrap, self.log, self.issuer = folder, bootstrap, log, issuer
+    def __init__(self, folder, bootstrap, log, issuer, port):
+        self.folder, self.bootstrap, self.log, self.issuer, self.port = folder, bootstrap, log, issuer, port
         self.cti = Cti()
         self.cti_port = free_port()
         self.contact = str(uuid.uuid4())
@@ -96,14 +96,13 @@ class Place:
     @asynccontextmanager
     async def running(self, role="service"):
         """The service; gives a client of it."""
-        port = free_port()
-        service = bind(load_settings(IvrSettings, service="ivr", environ=self.environment(port)))
+        service = bind(load_settings(IvrSettings, service="ivr", environ=self.environment(self.port)))
         await service.start()
         tenant = "*" if role == "service" else TENANT
         channels = Channels(StaticToken(tokens.mint(self.issuer.key, "cti", tenant, [role])))
         try:
             await until(lambda: service.ready, seconds=30)
-            yield ivr_pb2_grpc.IvrServiceStub(channels.channel(f"127.0.0.1:{port}"))
+            yield ivr_pb2_grpc.IvrServiceStub(channels.channel(f"127.0.0.1:{self.port}"))
         finally:
             await channels.close()
             await service.stop()
@@ -167,15 +166,21 @@ async def until(condition, seconds=20.0):
     return found
 
 
+@pytest.fixture(scope="session")
+def port():
+    """One for all tests: the service is a member of its consumer group by its address, and so comes back at once."""
+    return free_port()
+
+
 @pytest.fixture
-async def place(tmp_path, kafka):  # noqa: F811
+async def place(tmp_path, kafka, port):  # noqa: F811
     log = KafkaLog(kafka.bootstrap, client_id="test")
     await log.start()
     wanted = topics.declared(TOPICS)
     await log.ensure_topics([one for one in wanted if any(part in f"{one.name}." for part in NEEDED)])
     issuer = Issuer("127.0.0.1", 0, tmp_path)
     threading.Thread(target=issuer.serve_forever, daemon=True).start()
-    yield Place(tmp_path, kafka.bootstrap, log, issuer)
+    yield Place(tmp_path, kafka.bootstrap, log, issuer, port)
     issuer.shutdown()
     issuer.server_close()
     await log.stop()
