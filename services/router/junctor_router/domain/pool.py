@@ -71,8 +71,11 @@ class Pool:
         return Outcome(response, None, events)
 
     def next_due(self) -> int | None:
-        """When a `Tick` is wanted (Unix ms); a moment that is past already while a large change is being worked off."""
-        return self.state.now if self.state.rework else self.state.timers.next()
+        """When a `Tick` is wanted (Unix ms). What is left of a slice is due a millisecond after the last input."""
+        due = self.state.timers.next()
+        if self.state.rework or (due is not None and due <= self.state.now):
+            return self.state.now + 1
+        return due
 
     def dump(self) -> Iterable[bytes]:
         """The state as it is now, however late the pieces are taken."""

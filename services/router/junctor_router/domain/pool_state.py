@@ -8,7 +8,6 @@ state's dictionaries are not in the order of the one that was saved.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
@@ -301,6 +300,6 @@ class PoolState:
             self.dirty.add(("finished", contact_id))
             forgotten += 1
 
-    def waiting(self) -> Iterable[Task]:
+    def waiting(self) -> list[Task]:
         """Contacts in line, by key."""
         return sorted((t for t in self.tasks.values() if t.state is TaskState.QUEUED), key=lambda t: t.key)

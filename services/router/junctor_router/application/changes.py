@@ -1,0 +1,104 @@
+"""Who watches what: hands entries of the journal, as they are read back, to the streams that wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.message import Message
+from junctor.router.v1 import router_pb2 as pb
+
+KEPT = 4_000
+"""Changes of agents kept for each partition, for streams that come back."""
+WAITING = 1_000
+"""Changes that may wait for one stream; one that is slower begins again with a snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChange:
+    tenant: str
+    agent_id: str
+    partition: int
+    seq: int
+    event: Message
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """What one stream still has to send. `lost`: some changes were dropped; begin again with a snapshot."""
+
+    changes: deque[AgentChange] = field(default_factory=deque)
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    lost: bool = False
+
+    def push(self, change: AgentChange) -> None:
+        if len(self.changes) >= WAITING:
+            self.changes.clear()
+            self.lost = True
+        self.changes.append(change)
+        self.woken.set()
+
+
+class Changes:
+    """Meets `junctor_journal.ledger.Effects` together with its user: only `entry` is called from there."""
+
+    def __init__(self) -> None:
+        self._watches: dict[tuple[str, str], set[Watch]] = {}
+        self._kept: dict[int, deque[AgentChange]] = {}
+        self._begins: dict[int, int] = {}
+        self._moved: dict[str, asyncio.Event] = {}
+
+    def entry(self, partition: int, entry: Any) -> None:
+        """An entry that was read back, in order."""
+        kept = self._kept.setdefault(partition, deque(maxlen=KEPT))
+        if partition not in self._begins:
+            self._begins[partition] = entry.seq
+        events = entry.events
+        if events:
+            self._move(entry.tenant)
+        for event in events:
+            agent_id = getattr(event.message, "agent_id", "")
+            if not agent_id:
+                continue
+            change = AgentChange(entry.tenant, agent_id, partition, entry.seq, event.message)
+            if len(kept) == KEPT:
+                self._begins[partition] = kept[0].seq + 1
+            kept.append(change)
+            for watch in self._watches.get((entry.tenant, agent_id), ()):
+                watch.push(change)
+
+    def watch(self, tenant: str, agent_id: str) -> Watch:
+        """Ended by `unwatch`."""
+        watch = Watch()
+        self._watches.setdefault((tenant, agent_id), set()).add(watch)
+        return watch
+
+    def unwatch(self, tenant: str, agent_id: str, watch: Watch) -> None:
+        watches = self._watches.get((tenant, agent_id), set())
+        watches.discard(watch)
+        if not watches:
+            self._watches.pop((tenant, agent_id), None)
+
+    def since(self, tenant: str, agent_id: str, partition: int, seq: int) -> Iterable[AgentChange] | None:
+        """The agent's changes after that entry; None where they are not all kept any more."""
+        if partition not in self._begins or seq + 1 < self._begins[partition]:
+            return None
+        return [c for c in self._kept[partition] if c.seq > seq and (c.tenant, c.agent_id) == (tenant, agent_id)]
+
+    async def moved(self, tenant: str) -> None:
+        """Returns after the tenant's next entry with events."""
+        event = self._moved.setdefault(tenant, asyncio.Event())
+        await event.wait()
+
+    def _move(self, tenant: str) -> None:
+        event = self._moved.pop(tenant, None)
+        if event is not None:
+            event.set()
+
+
+def empty_agent(agent_id: str) -> pb.Agent:
+    """An agent that the directory has and the pool has not heard of yet."""
+    return pb.Agent(agent_id=agent_id, state=pb.AGENT_STATE_LOGGED_OUT)

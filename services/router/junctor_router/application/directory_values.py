@@ -1,0 +1,138 @@
+"""The directory's values as the router uses them, and what of them goes into the journal: no names, no secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.any_pb2 import Any as PackedAny
+from junctor.directory.v1 import directory_pb2 as pb
+
+from junctor_router.domain.business_hours import DAYS
+from junctor_router.domain.configuration import (
+    DEFAULT_OFFER_MS,
+    DEFAULT_PRIORITY,
+    AgentValue,
+    AttributeValue,
+    CalendarValue,
+    OpenHours,
+    PlanValue,
+    QueueValue,
+    Step,
+    TenantValue,
+    Value,
+)
+from junctor_router.domain.values import AgentOrder, AttributeType, Channel
+
+DEFAULT_POOL = "default"
+POOL_WIDE = ("attribute", "calendar", "tenant", "plan")
+"""Kinds that every pool of the tenant gets, in the order in which they are best told."""
+IN_ONE_POOL = ("queue", "agent")
+_CHANNELS = {channel.name.lower(): channel for channel in Channel if channel is not Channel.UNSPECIFIED}
+
+
+def kind_of(value: pb.Value) -> str:
+    return value.WhichOneof("kind") or ""
+
+
+def pool_of(value: pb.Value) -> str:
+    """The pool of a queue or agent."""
+    kind = kind_of(value)
+    named: str = value.queue.pool if kind == "queue" else value.agent.pool if kind == "agent" else ""
+    return named or DEFAULT_POOL
+
+
+def journalled(value: pb.Value) -> pb.Value:
+    """The value without what the router does not use: names of people, secrets, texts for people."""
+    kept = pb.Value()
+    kept.CopyFrom(value)
+    kind = kind_of(value)
+    if kind == "agent":
+        kept.agent.ClearField("name")
+        kept.agent.ClearField("device_ha1")
+        kept.agent.ClearField("unit")
+    elif kind == "queue":
+        kept.queue.ClearField("name")
+    elif kind == "attribute":
+        kept.attribute.ClearField("description")
+    elif kind == "tenant":
+        kept.ClearField("tenant")
+        kept.tenant.time_zone = value.tenant.time_zone
+    return kept
+
+
+def value_of(packed: PackedAny) -> Value:
+    """The domain's value. Raises `ValueError` for another message and for a kind that does not concern the router."""
+    value = pb.Value()
+    if not packed.Unpack(value):
+        raise ValueError(f"{packed.TypeName()} is no directory value")
+    kind = kind_of(value)
+    read = _READ.get(kind)
+    if read is None:
+        raise ValueError(f"values of the kind {kind!r} do not concern the router")
+    return read(getattr(value, kind))
+
+
+def _queue(m: pb.Queue) -> QueueValue:
+    return QueueValue(
+        plan=m.plan,
+        priority=m.priority or DEFAULT_PRIORITY,
+        wrap_up_ms=max(m.wrap_up_ms, 0),
+        offer_timeout_ms=m.offer_timeout_ms if m.offer_timeout_ms > 0 else DEFAULT_OFFER_MS,
+        calendar=m.calendar,
+        closed_prompt=m.closed_prompt,
+    )
+
+
+def _plan(m: pb.Plan) -> PlanValue:
+    return PlanValue(
+        tuple(
+            Step(
+                s.expression,
+                max(s.duration_ms, 0),
+                AgentOrder(s.order) if s.order in AgentOrder._value2member_map_ else AgentOrder.LONGEST_IDLE,
+                s.skip_if_no_agent,
+                max(s.skip_if_wait_above_ms, 0),
+                s.priority,
+            )
+            for s in m.steps
+        ),
+        m.overflow,
+        m.overflow_prompt,
+    )
+
+
+def _agent(m: pb.Agent) -> AgentValue:
+    slots: dict[Channel, int] = {_CHANNELS[name]: count for name, count in m.capacity.items() if name in _CHANNELS}
+    return AgentValue(dict(m.attributes), m.device, slots)
+
+
+def _attribute(m: pb.Attribute) -> AttributeValue:
+    known = m.type in AttributeType._value2member_map_
+    return AttributeValue(AttributeType(m.type) if known else AttributeType.UNSPECIFIED)
+
+
+def _calendar(m: pb.Calendar) -> CalendarValue:
+    hours = tuple(
+        OpenHours(tuple(DAYS.index(day) for day in h.days if day in DAYS), _minute(getattr(h, "from")), _minute(h.to))
+        for h in m.hours
+    )
+    return CalendarValue(m.time_zone, hours, tuple(m.closed_dates))
+
+
+def _minute(text: str) -> int:
+    """`09:30` as minutes since midnight; what is no time of day is 0."""
+    hours, _, minutes = text.partition(":")
+    if not (hours.isdecimal() and minutes.isdecimal() and len(hours) <= 2 and len(minutes) == 2):
+        return 0
+    return min(int(hours) * 60 + int(minutes), 24 * 60)
+
+
+_READ: dict[str, Callable[[Any], Value]] = {
+    "queue": _queue,
+    "plan": _plan,
+    "agent": _agent,
+    "attribute": _attribute,
+    "calendar": _calendar,
+    "tenant": lambda m: TenantValue(m.time_zone),
+}

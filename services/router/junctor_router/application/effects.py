@@ -1,0 +1,28 @@
+"""What the router does because of its journal: it wakes streams. Offers reach edges and agents as events and streams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from junctor_router.application.changes import Changes
+from junctor_router.application.configuration_feed import ConfigurationFeed
+
+
+class RouterEffects:
+    """Meets `junctor_journal.ledger.Effects`."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self.feed: ConfigurationFeed | None = None
+
+    def on_entry(self, partition: int, entry: Any, mine: bool) -> None:
+        """In every process, whoever owns the partition: streams may be held open anywhere."""
+        self._changes.entry(partition, entry)
+
+    def on_ready(self, partition: int, fold: Any) -> None:
+        """An earlier owner may have told only a part of the configuration."""
+        if self.feed is not None:
+            self.feed.compare_all()
+
+    def on_lost(self, partition: int) -> None:
+        """Nothing: the next owner goes on from the state."""

@@ -1,0 +1,94 @@
+"""Between the messages of junctor.router.v1 and the domain's commands, answers and events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+from google.protobuf.message import Message
+from junctor.journal.v1 import journal_pb2
+from junctor.router.v1 import router_pb2 as pb
+
+from junctor_router.application.directory_values import value_of
+from junctor_router.domain import commands as c
+from junctor_router.domain.events import Event
+from junctor_router.domain.values import AgentState, Channel, DeviceState
+
+TICK = c.Tick()
+
+
+def command_of(body: Message) -> c.Command | None:
+    """The command of an input's body; None for a message that is none. Unknown enum numbers become UNSPECIFIED."""
+    make = _COMMANDS.get(type(body))
+    return None if make is None else make(body)
+
+
+def response_message(response: c.Response) -> Message:
+    return _filled(response)
+
+
+def event_message(event: Event) -> Message:
+    return _filled(event)
+
+
+def channel(number: int) -> Channel:
+    return Channel(number) if number in Channel._value2member_map_ else Channel.UNSPECIFIED
+
+
+def _agent_state(number: int) -> AgentState:
+    return AgentState(number) if number in AgentState._value2member_map_ else AgentState.UNSPECIFIED
+
+
+def _device_state(number: int) -> DeviceState:
+    return DeviceState(number) if number in DeviceState._value2member_map_ else DeviceState.UNSPECIFIED
+
+
+def _request(m: pb.RequestTaskRequest) -> c.RequestTask:
+    return c.RequestTask(
+        m.contact_id,
+        channel(m.channel),
+        m.queue,
+        tuple(m.requirements),
+        dict(m.data),
+        m.priority,
+        m.arrived_at,
+        tuple(m.preferred_agents),
+        tuple(m.excluded_agents),
+        m.edge,
+    )
+
+
+def _changed(m: pb.ConfigurationChanged) -> c.ConfigurationChanged:
+    return c.ConfigurationChanged(m.kind, m.id, m.version, value_of(m.value) if m.HasField("value") else None)
+
+
+_COMMANDS: dict[type[Message], Callable[[Any], c.Command]] = {
+    journal_pb2.Tick: lambda m: TICK,
+    pb.RequestTaskRequest: _request,
+    pb.CancelTaskRequest: lambda m: c.CancelTask(m.contact_id, m.cause),
+    pb.RequeueTaskRequest: lambda m: c.RequeueTask(m.contact_id, m.queue, m.cause),
+    pb.EndContactRequest: lambda m: c.EndContact(m.contact_id, m.cause),
+    pb.AcceptReservationRequest: lambda m: c.AcceptReservation(m.agent_id, m.reservation_id, m.contact_id),
+    pb.RejectReservationRequest: lambda m: c.RejectReservation(m.agent_id, m.reservation_id, m.contact_id, m.cause),
+    pb.CompleteTaskRequest: lambda m: c.CompleteTask(m.agent_id, m.contact_id, m.disposition),
+    pb.ExtendWrapUpRequest: lambda m: c.ExtendWrapUp(m.agent_id, m.contact_id, m.extend_ms),
+    pb.LogInRequest: lambda m: c.LogIn(m.agent_id, tuple(channel(n) for n in m.channels), _agent_state(m.state)),
+    pb.LogOutRequest: lambda m: c.LogOut(m.agent_id, m.reason),
+    pb.SetAgentStateRequest: lambda m: c.SetAgentState(m.agent_id, _agent_state(m.state), m.reason),
+    pb.ReportDeviceRequest: lambda m: c.ReportDevice(m.agent_id, _device_state(m.state), m.cause),
+    pb.ConfigurationChanged: _changed,
+}
+
+_FIELDS: dict[type[Any], tuple[Any, tuple[str, ...]]] = {}
+
+
+def _filled(value: Any) -> Message:
+    """The message of the same name with the same fields."""
+    kind = type(value)
+    found = _FIELDS.get(kind)
+    if found is None:
+        found = _FIELDS[kind] = (getattr(pb, kind.__name__), tuple(f.name for f in fields(kind)))
+    message_class, names = found
+    message: Message = message_class(**{name: getattr(value, name) for name in names})
+    return message

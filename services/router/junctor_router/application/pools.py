@@ -1,0 +1,110 @@
+"""One journal partition's state: the pools in it, each a stream of the journal."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from google.protobuf.message import Message
+from junctor.journal.v1 import journal_pb2
+from junctor.router.v1 import router_pb2
+from junctor_journal.apply import Applied, Due
+from junctor_journal.errors import UnknownMessage
+from junctor_journal.timers import Timers
+from junctor_service.errors import Code, ServiceError
+
+from junctor_router.application.cel import parse
+from junctor_router.application.messages import command_of, event_message, response_message
+from junctor_router.domain.pool import Pool
+from junctor_router.domain.values import Refused
+
+log = logging.getLogger(__name__)
+
+
+class PoolsFold:
+    """The journal's fold. Stream = pool; an input for a pool without configuration is refused and leaves no trace."""
+
+    def __init__(self) -> None:
+        self._pools: dict[str, dict[str, Pool]] = {}
+        self._timers = Timers()
+
+    def apply(self, input: journal_pb2.Input, body: Message, now: int) -> Applied:
+        """An error in the core is recorded as an INTERNAL refusal: it is the same in every replay, and the partition
+        goes on. Raises `UnknownMessage` for a body that is no command, before anything changes."""
+        command = command_of(body)
+        if command is None:
+            raise UnknownMessage(f"{body.DESCRIPTOR.full_name} is no command of the router")
+        pool = self.pool(input.tenant, input.stream)
+        if pool is None:
+            pool = Pool(input.tenant, input.stream, parse)
+            if isinstance(body, router_pb2.ConfigurationChanged):
+                self._pools.setdefault(input.tenant, {})[input.stream] = pool
+        try:
+            outcome = pool.apply(command, now)
+        except Exception as error:
+            log.exception("the core failed", extra={"input_id": input.id, "command": type(command).__name__})
+            message = f"The router failed ({type(error).__name__}); the input was not applied as a whole."
+            return Applied(refusal=ServiceError(Code.INTERNAL, message, reason="CORE_FAILED").to_status())
+        finally:
+            if input.stream in self._pools.get(input.tenant, {}):
+                self._timers.set((input.tenant, input.stream), pool.next_due())
+        if outcome.refusal is not None:
+            return Applied(refusal=_status(outcome.refusal))
+        response = None if outcome.response is None else response_message(outcome.response)
+        return Applied(response, None, [event_message(event) for event in outcome.events])
+
+    def next_due(self) -> Due | None:
+        first = self._timers.first()
+        return None if first is None else Due(first[0], *first[1])
+
+    def dump(self) -> Iterator[bytes]:
+        pieces = [(tenant, name, pool.dump()) for tenant, name, pool in self._all()]
+        return _headed(pieces)
+
+    def load(self, chunks: Iterable[bytes]) -> None:
+        grouped: dict[tuple[str, str], list[bytes]] = {}
+        for chunk in chunks:
+            head, _, rows = chunk.partition(b"\n")
+            tenant, name = json.loads(head)
+            grouped.setdefault((tenant, name), []).append(rows)
+        self._pools, self._timers = {}, Timers()
+        for (tenant, name), pieces in grouped.items():
+            pool = Pool(tenant, name, parse)
+            pool.load(pieces)
+            self._pools.setdefault(tenant, {})[name] = pool
+            self._timers.set((tenant, name), pool.next_due())
+
+    def hash(self) -> bytes:
+        digest = hashlib.blake2b(digest_size=16)
+        for tenant, name, pool in self._all():
+            digest.update(json.dumps([tenant, name]).encode() + pool.hash())
+        return digest.digest()
+
+    def pool(self, tenant: str, name: str) -> Pool | None:
+        """For reading; None where it has no configuration (yet)."""
+        return self._pools.get(tenant, {}).get(name)
+
+    def of_tenant(self, tenant: str) -> list[Pool]:
+        """By name."""
+        return [pool for _, pool in sorted(self._pools.get(tenant, {}).items())]
+
+    def _all(self) -> list[tuple[str, str, Pool]]:
+        return [
+            (tenant, name, pool)
+            for tenant, pools in sorted(self._pools.items())
+            for name, pool in sorted(pools.items())
+        ]
+
+
+def _headed(pieces: list[tuple[str, str, Iterable[bytes]]]) -> Iterator[bytes]:
+    for tenant, name, rows in pieces:
+        head = json.dumps([tenant, name]).encode() + b"\n"
+        for piece in rows:
+            yield head + piece
+
+
+def _status(refused: Refused) -> Any:
+    return ServiceError(Code[refused.code.upper()], refused.message, reason=refused.reason).to_status()

@@ -1,0 +1,35 @@
+"""The one place where the router is wired."""
+
+from __future__ import annotations
+
+from junctor.journal.v1 import journal_pb2
+from junctor.router.v1 import router_pb2_grpc
+from junctor_service.foundation import Foundation
+from junctor_service.run import Service
+
+from junctor_router.adapters.pool_config import PoolConfig
+from junctor_router.application.changes import Changes
+from junctor_router.application.configuration_feed import ConfigurationFeed
+from junctor_router.application.effects import RouterEffects
+from junctor_router.application.pools import PoolsFold
+from junctor_router.application.queries import Queries
+from junctor_router.application.requests import Requests
+from junctor_router.entrypoints.grpc import RouterServicer
+from junctor_router.settings import RouterSettings
+
+
+def bind(settings: RouterSettings) -> Service:
+    f = Foundation("router", settings)
+    configuration = PoolConfig(f.replica())
+    changes = Changes()
+    effects = RouterEffects(changes)
+
+    def route(input: journal_pb2.Input) -> int:
+        return configuration.partition(input.tenant, input.stream, ledger.partitions)
+
+    ledger = f.ledger(PoolsFold, effects, route=route)
+    commands = f.commands
+    feed = effects.feed = ConfigurationFeed(configuration, ledger, commands)
+    queries = Queries(configuration, ledger, f.clock.now_ms)
+    servicer = RouterServicer(Requests(configuration, feed, queries, commands), queries, changes)
+    return f.service([(router_pb2_grpc.add_RouterServiceServicer_to_server, servicer)], components=[feed])

@@ -1,0 +1,151 @@
+"""The router's RPCs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from google.protobuf.any_pb2 import Any as PackedAny
+from junctor.router.v1 import router_pb2 as pb
+from junctor.router.v1 import router_pb2_grpc
+from junctor_journal.errors import JournalError
+from junctor_service.commands import service_error
+from junctor_service.errors import invalid
+
+from junctor_router.application.changes import AgentChange, Changes
+from junctor_router.application.queries import Queries
+from junctor_router.application.requests import Requests
+
+DEFAULT_INTERVAL_MS = 500
+SHORTEST_INTERVAL_MS = 50
+
+
+class RouterServicer(router_pb2_grpc.RouterServiceServicer):
+    def __init__(self, requests: Requests, queries: Queries, changes: Changes) -> None:
+        self._requests = requests
+        self._queries = queries
+        self._changes = changes
+
+    async def RequestTask(self, request: pb.RequestTaskRequest, context: Any) -> pb.RequestTaskResponse:
+        return await self._requests.for_queue(request, pb.RequestTaskResponse)
+
+    async def CancelTask(self, request: pb.CancelTaskRequest, context: Any) -> pb.CancelTaskResponse:
+        return await self._requests.for_contact(request, pb.CancelTaskResponse)
+
+    async def RequeueTask(self, request: pb.RequeueTaskRequest, context: Any) -> pb.RequeueTaskResponse:
+        return await self._requests.for_contact(request, pb.RequeueTaskResponse)
+
+    async def EndContact(self, request: pb.EndContactRequest, context: Any) -> pb.EndContactResponse:
+        return await self._requests.for_contact(request, pb.EndContactResponse)
+
+    async def AcceptReservation(
+        self, request: pb.AcceptReservationRequest, context: Any
+    ) -> pb.AcceptReservationResponse:
+        return await self._requests.for_contact(request, pb.AcceptReservationResponse)
+
+    async def RejectReservation(
+        self, request: pb.RejectReservationRequest, context: Any
+    ) -> pb.RejectReservationResponse:
+        return await self._requests.for_contact(request, pb.RejectReservationResponse)
+
+    async def CompleteTask(self, request: pb.CompleteTaskRequest, context: Any) -> pb.CompleteTaskResponse:
+        return await self._requests.for_contact(request, pb.CompleteTaskResponse)
+
+    async def ExtendWrapUp(self, request: pb.ExtendWrapUpRequest, context: Any) -> pb.ExtendWrapUpResponse:
+        return await self._requests.for_contact(request, pb.ExtendWrapUpResponse)
+
+    async def LogIn(self, request: pb.LogInRequest, context: Any) -> pb.LogInResponse:
+        return await self._requests.for_agent(request, pb.LogInResponse)
+
+    async def LogOut(self, request: pb.LogOutRequest, context: Any) -> pb.LogOutResponse:
+        return await self._requests.for_agent(request, pb.LogOutResponse)
+
+    async def SetAgentState(self, request: pb.SetAgentStateRequest, context: Any) -> pb.SetAgentStateResponse:
+        return await self._requests.for_agent(request, pb.SetAgentStateResponse)
+
+    async def ReportDevice(self, request: pb.ReportDeviceRequest, context: Any) -> pb.ReportDeviceResponse:
+        return await self._requests.for_agent(request, pb.ReportDeviceResponse)
+
+    async def GetTask(self, request: pb.GetTaskRequest, context: Any) -> pb.GetTaskResponse:
+        with _answering():
+            return pb.GetTaskResponse(task=self._queries.task(request.tenant, request.contact_id))
+
+    async def GetAgent(self, request: pb.GetAgentRequest, context: Any) -> pb.GetAgentResponse:
+        with _answering():
+            return pb.GetAgentResponse(agent=self._queries.agent(request.tenant, request.agent_id))
+
+    async def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainResponse:
+        if bool(request.contact_id) == bool(request.agent_id):
+            raise invalid("Explain one contact or one agent.", reason="ONE_OF_TWO")
+        with _answering():
+            if request.contact_id:
+                return self._queries.explain_contact(request.tenant, request.contact_id)
+            return self._queries.explain_agent(request.tenant, request.agent_id)
+
+    async def WatchAgent(self, request: pb.WatchAgentRequest, context: Any) -> AsyncIterator[pb.WatchAgentResponse]:
+        """A snapshot, or the changes after `after_seq` as far as they are still kept; then changes as they come."""
+        tenant, agent_id = request.tenant, request.agent_id
+        watch = self._changes.watch(tenant, agent_id)
+        try:
+            with _answering():
+                partition, seq = self._queries.place_of_agent(tenant, agent_id)
+            missed = None
+            if request.after_seq:
+                missed = self._changes.since(tenant, agent_id, partition, request.after_seq)
+            if missed is None:
+                yield self._snapshot(tenant, agent_id, partition, seq)
+            for change in missed or ():
+                yield self._changed(change)
+            sent = seq
+            while True:
+                await watch.woken.wait()
+                watch.woken.clear()
+                if watch.lost:
+                    watch.lost = False
+                    watch.changes.clear()
+                    partition, sent = self._queries.place_of_agent(tenant, agent_id)
+                    yield self._snapshot(tenant, agent_id, partition, sent)
+                while watch.changes:
+                    change = watch.changes.popleft()
+                    if change.seq > sent or change.partition != partition:
+                        yield self._changed(change)
+        finally:
+            self._changes.unwatch(tenant, agent_id, watch)
+
+    async def WatchPool(self, request: pb.WatchPoolRequest, context: Any) -> AsyncIterator[pb.WatchPoolResponse]:
+        """A view, then another one after changes, at most one for each interval."""
+        interval = max(request.interval_ms or DEFAULT_INTERVAL_MS, SHORTEST_INTERVAL_MS) / 1000
+        while True:
+            moved = asyncio.ensure_future(self._changes.moved(request.tenant))
+            try:
+                with _answering():
+                    view = self._queries.overview(request.tenant)
+                yield view
+                await asyncio.sleep(interval)
+                await moved
+            finally:
+                moved.cancel()
+
+    def _snapshot(self, tenant: str, agent_id: str, partition: int, seq: int) -> pb.WatchAgentResponse:
+        with _answering():
+            agent = self._queries.agent(tenant, agent_id)
+        return pb.WatchAgentResponse(agent=agent, partition=partition, seq=seq)
+
+    def _changed(self, change: AgentChange) -> pb.WatchAgentResponse:
+        packed = PackedAny()
+        packed.Pack(change.event)
+        with _answering():
+            agent = self._queries.agent(change.tenant, change.agent_id)
+        return pb.WatchAgentResponse(agent=agent, event=packed, partition=change.partition, seq=change.seq)
+
+
+class _answering:
+    """A state that is still being read answers UNAVAILABLE."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, JournalError):
+            raise service_error(error) from error
