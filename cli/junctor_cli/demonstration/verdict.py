@@ -1,0 +1,103 @@
+"""Whether the demonstration showed what it must: audio, recording, events and rows of every call."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+import wave
+from array import array
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from junctor.recording.v1 import recording_pb2
+from junctor_testkit.audio import goertzel
+
+from junctor_cli.demonstration.agents import Agent
+from junctor_cli.demonstration.callers import CallResult
+from junctor_cli.demonstration.cast import TENANT, Ending
+from junctor_cli.demonstration.report import Reports
+
+ROWS_WITHIN = 20.0
+TONE_LEVEL = 1_500.0
+RATE = 8_000
+WAYS: Mapping[Ending, list[tuple[str, str]]] = {
+    "served": [("flow", "completed"), ("queue", "completed"), ("agent", "completed")],
+    "abandons_in_line": [("flow", "completed"), ("queue", "abandoned")],
+    "abandons_in_flow": [("flow", "abandoned")],
+}
+
+
+async def rows_there(reports: Reports, contacts: Sequence[str], recorded: Sequence[str]) -> None:
+    """Waits until ClickHouse has every contact closed and every recording sealed, or `ROWS_WITHIN` seconds."""
+
+    def complete() -> bool:
+        closed = [row for row in reports.contacts(list(contacts)) if row[2] is not None]
+        return len(closed) >= len(contacts) and len(reports.recordings(list(recorded))) >= len(recorded)
+
+    await _until(lambda: asyncio.to_thread(complete), ROWS_WITHIN)
+
+
+async def judge(
+    results: Sequence[CallResult], agents: Mapping[str, Agent], reports: Reports, recording: Any
+) -> list[str]:
+    """One sentence for everything that is missing; empty when all is there."""
+    problems = [f"{result.caller.number}: {problem}" for result in results for problem in result.problems]
+    contacts = [result.contact_id for result in results if result.contact_id]
+    closed = {row[0]: row[1] for row in reports.contacts(contacts) if row[2] is not None}
+    ways: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    served_by: dict[str, str] = {}
+    for contact, kind, _, agent_id, outcome in reports.segments(contacts):
+        ways[contact].append((kind, outcome))
+        if kind == "agent":
+            served_by[contact] = agent_id
+    recorded = {row[0] for row in reports.recordings(contacts)}
+    for result in results:
+        who, contact = result.caller.number, result.contact_id
+        if contact not in closed:
+            problems.append(f"{who}: no closed row in junctor.contacts for {contact or 'it'}")
+            continue
+        if ways[contact] != WAYS[result.caller.ending]:
+            problems.append(f"{who}: its segments are {ways[contact]}, not {WAYS[result.caller.ending]}")
+        if result.caller.ending != "served":
+            continue
+        if served_by.get(contact) != result.agent_id:
+            problems.append(f"{who}: heard {result.agent_id}, but the rows say {served_by.get(contact)}")
+        if contact not in recorded:
+            problems.append(f"{who}: no sealed recording in junctor.recordings")
+        elif result.agent_id:
+            problems += await _recording_problems(result, agents[result.agent_id].part.tone_hz, recording)
+    return problems
+
+
+async def _recording_problems(result: CallResult, agent_hz: int, recording: Any) -> list[str]:
+    """Left is the customer, right the agent: each must be on its own side and not on the other."""
+    request = recording_pb2.FetchAudioRequest(tenant=TENANT, contact_id=result.contact_id)
+    data = b"".join([part.data async for part in recording.FetchAudio(request, timeout=30)])
+    with wave.open(io.BytesIO(data)) as file:
+        samples = array("h", file.readframes(file.getnframes()))
+        channels = file.getnchannels()
+    who = result.caller.number
+    if channels != 2:
+        return [f"{who}: the recording has {channels} channels, not 2"]
+    left, right = samples[0::2], samples[1::2]
+    middle = len(left) // 2
+    window = slice(max(0, middle - RATE // 4), middle + RATE // 4)
+    customer_hz = result.caller.tone_hz
+    heard = {
+        "the caller on the left": goertzel(left[window], customer_hz) > TONE_LEVEL,
+        "the agent on the right": goertzel(right[window], agent_hz) > TONE_LEVEL,
+    }
+    mixed = goertzel(left[window], agent_hz) > TONE_LEVEL or goertzel(right[window], customer_hz) > TONE_LEVEL
+    problems = [f"{who}: the recording has not {what}" for what, there in heard.items() if not there]
+    return [*problems, f"{who}: the recording's sides are mixed"] if mixed else problems
+
+
+async def _until(condition: Callable[[], Awaitable[bool]], within: float) -> bool:
+    limit = time.monotonic() + within
+    while time.monotonic() < limit:
+        if await condition():
+            return True
+        await asyncio.sleep(0.3)
+    return False
