@@ -1479,14 +1479,14 @@ class ConfigurationChanged(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """`queue`, `plan`, `agent`, `attribute`, `calendar`, `pool`."""
+    """`queue`, `plan`, `agent`, `attribute`, `calendar`, `tenant`."""
     id: _builtins.str
     """The value's slug."""
     version: _builtins.int
     """The directory's version."""
     @_builtins.property
     def value(self) -> _any_pb2.Any:
-        """The value; unset where it was deleted."""
+        """The junctor.directory.v1.Value without names of people and secrets; unset where it was deleted."""
 
     def __init__(
         self,
@@ -1560,7 +1560,7 @@ class StepEntered(_message.Message):
     step: _builtins.int
     """The step, 0 for the first."""
     cause: _builtins.str
-    """Why: `elapsed`, `skipped_no_agent`, `plan_changed`."""
+    """Why: `elapsed`, `skipped_no_agent`, `skipped_wait`, `plan_changed`, `overflow`."""
     def __init__(
         self,
         *,
@@ -1723,22 +1723,30 @@ class TaskRequeued(_message.Message):
     CONTACT_ID_FIELD_NUMBER: _builtins.int
     QUEUE_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    EDGE_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """The contact."""
     queue: _builtins.str
     """The queue."""
     cause: _builtins.str
-    """Why."""
+    """Why: `timed_out`, the cause of a rejection or requeue, `overflow` from another queue, ..."""
+    agent_id: _builtins.str
+    """The agent who had it or was being offered it; empty for none."""
+    edge: _builtins.str
+    """The service that owns the contact."""
     def __init__(
         self,
         *,
         contact_id: _builtins.str = ...,
         queue: _builtins.str = ...,
         cause: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        edge: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "contact_id", b"contact_id", "queue", b"queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "cause", b"cause", "contact_id", b"contact_id", "edge", b"edge", "queue", b"queue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
