@@ -8,6 +8,12 @@ from junctor_local.places import repository
 from junctor_local.places import repository
 from junctor_local.site_ports import HOST, SERVICES, SitePorts
 
+# With these of a part that is configured elsewhere, the caller's settings count instead of the site's.
+_GO_WITH = {
+    "clickhouse": "JUNCTOR_ANALYTICS__CLICKHOUSE_",
+    "issuer": "JUNCTOR_TOKEN_",
+}
+
 # A component that a site does not start where this setting already names a real one.
 CONFIGURED_BY = {
     "kafka": "JUNCTOR_KAFKA_BOOTSTRAP",
@@ -49,8 +55,14 @@ def environment(
 
 
 def configured(environ: Mapping[str, str]) -> dict[str, str]:
-    """The settings in `environ` that name a real component to use instead of the local one."""
-    return {setting: environ[setting] for setting in CONFIGURED_BY.values() if environ.get(setting)}
+    """The settings in `environ` that name a real component to use instead of the local one, and what goes with them."""
+    real = {name: setting for name, setting in CONFIGURED_BY.items() if environ.get(setting)}
+    prefixes = tuple(_GO_WITH[name] for name in real if name in _GO_WITH)
+    return {
+        setting: value
+        for setting, value in environ.items()
+        if value and (setting in real.values() or (prefixes and setting.startswith(prefixes)))
+    }
 
 
 def addresses(ports: SitePorts) -> dict[str, str]:
