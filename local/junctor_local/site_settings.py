@@ -5,7 +5,6 @@ from pathlib import Path
 
 from junctor_local.clickhouse_configuration import DATABASE, WRITER
 from junctor_local.places import repository
-from junctor_local.places import repository
 from junctor_local.site_ports import HOST, SERVICES, SitePorts
 
 # With these of a part that is configured elsewhere, the caller's settings count instead of the site's.
@@ -37,7 +36,6 @@ def environment(
         "JUNCTOR_CTI__SIP_LISTEN": ports.address("sip"),
         "JUNCTOR_CTI__MEDIA_NG": ports.address("media_ng"),
         "JUNCTOR_CTI__DTMF_LISTEN": ports.address("media_dtmf"),
-        "JUNCTOR_CTI__PROMPTS": str(repository() / "services" / "ivr" / "junctor_ivr" / "prompts"),
         "JUNCTOR_CTI__PROMPTS": str(repository() / "services" / "ivr" / "junctor_ivr" / "prompts"),
         "JUNCTOR_RECORDING__DIRECTORY": str(directory / "recordings"),
         "JUNCTOR_OMNICHANNEL__WEB_LISTEN": ports.address("web_chat"),
