@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,13 +16,14 @@ from junctor_service.client import Channels, rpc
 from junctor_service.errors import ServiceError
 from junctor_service.ids import uuid7
 from junctor_service.token_source import StaticToken
-from junctor_testkit.sip_phone import Behavior, PhoneCall, SipPhone
+from junctor_testkit.sip_phone import Behavior, PhoneCall, PhoneError, SipPhone
 
 from junctor_cli.demonstration.cast import TENANT, AgentPart
 
 log = logging.getLogger(__name__)
 
 ANSWER_AFTER_MS = 600
+REGISTER_WITHIN = 15.0
 WRAP_UP_SECONDS = 1.0
 RECONNECT_SECONDS = 0.5
 REPLIES = ("Good day, how can I help?", "I see. Let me look that up.", "Done. Anything else?", "You are welcome.")
@@ -53,8 +55,20 @@ class Agent:
         agent = cls(part, phone, channels, router, omnichannel)
         phone.behavior = Behavior(answer_after_ms=ANSWER_AFTER_MS if part.answers else None)
         phone.on_call = agent._rung
-        await phone.register()
+        await agent._register()
         return agent
+
+    async def _register(self) -> None:
+        """As phones do: again after a refusal, until the directory's agents have reached the edge."""
+        limit = time.monotonic() + REGISTER_WITHIN
+        while True:
+            try:
+                await self.phone.register()
+                return
+            except PhoneError:
+                if time.monotonic() > limit:
+                    raise
+                await asyncio.sleep(RECONNECT_SECONDS)
 
     async def log_in(self) -> None:
         """Logs in, ready, and follows the own stream of offers."""
