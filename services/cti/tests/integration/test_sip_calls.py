@@ -11,11 +11,12 @@ from junctor_testkit.sip_phone import Behavior, PhoneError
 MEDIA = sdp.audio_sdp("127.0.0.1", 40000, 1)
 
 
-async def bridged(sip_desk, sip_phone, **options):
-    desk = await sip_desk()
-    agent, caller = await sip_phone("agent", desk, tone_hz=440), await sip_phone("4711", desk, tone_hz=1000)
+async def bridged(sip_desk, sip_phone, t1=0.05):
+    desk = await sip_desk(t1=t1)
+    agent = await sip_phone("agent", desk, tone_hz=440, t1=t1)
+    caller = await sip_phone("4711", desk, tone_hz=1000, t1=t1)
     desk.bridge_to = agent.uri
-    call = await caller.call(desk.number, display='Jürgen "Q"', **options)
+    call = await caller.call(desk.number, display='Jürgen "Q"')
     await call.wait("answered")
     far = await agent.next_call()
     await far.wait("answered")
@@ -45,7 +46,7 @@ async def test_the_callee_hangs_up(sip_desk, sip_phone):
 
 
 async def test_the_phones_repeat_nothing_on_a_clean_line(sip_desk, sip_phone):
-    desk, call, far = await bridged(sip_desk, sip_phone)
+    desk, call, far = await bridged(sip_desk, sip_phone, t1=5)
     await call.hang_up()
     await far.wait("ended")
     assert (desk.edge.counters["absorbed"], call.phone.repeated, far.phone.repeated) == (0, 0, 0)
@@ -198,8 +199,13 @@ async def test_a_hang_up_before_the_ack_waits_for_it(sip_desk, sip_phone):
     call = await caller.call(desk.number)
     leg = (await desk.event(ev.IncomingCall)).leg_id
     desk.edge.trying(leg)
+    receive, seen = caller._link._receive, []
+    caller._link._receive = seen.append
     desk.edge.answer(leg, MEDIA)
     desk.hang_up(leg)
+    await desk.until(lambda: sum(data.startswith(b"SIP/2.0 200") for data in seen) >= 3)
+    assert not any(data.startswith(b"BYE") for data in seen)
+    caller._link._receive = receive
     await call.wait("ended")
     assert (await desk.event(ev.Cleared)).code == 200
 

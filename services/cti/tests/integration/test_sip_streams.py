@@ -50,16 +50,16 @@ def tls(tmp_path_factory):
 TRANSPORTS = ["tcp", "tls", "ws", "wss"]
 
 
-async def listening(sip_desk, sip_phone, tls, transport, **options):
+async def listening(sip_desk, sip_phone, tls, transport, t1=0.05):
     secure = tls if transport in ("tls", "wss") else (None, None)
-    desk = await sip_desk(**{f"{transport}_port": 0, "tls": secure[0]})
+    desk = await sip_desk(**{f"{transport}_port": 0, "tls": secure[0], "t1": t1})
     server = ("127.0.0.1", getattr(desk.edge, f"{transport}_port"))
-    return desk, await sip_phone("anna", server, transport=transport, tls=secure[1], **options)
+    return desk, await sip_phone("anna", server, transport=transport, tls=secure[1], t1=t1)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_a_call_in_over_a_stream(sip_desk, sip_phone, tls, transport):
-    desk, phone = await listening(sip_desk, sip_phone, tls, transport)
+    desk, phone = await listening(sip_desk, sip_phone, tls, transport, t1=5)
     call = await phone.call("sip:4000@junctor")
     leg = (await desk.event(ev.IncomingCall)).leg_id
     desk.edge.trying(leg)
