@@ -204,6 +204,196 @@ class CloseConversationResponse(_message.Message):
 Global___CloseConversationResponse: _TypeAlias = CloseConversationResponse  # noqa: Y015
 
 @_typing.final
+class OpenConversationRequest(_message.Message):
+    """Begins a conversation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    WIDGET_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ADDRESS_FIELD_NUMBER: _builtins.int
+    CUSTOMER_HASH_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    SITE_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key."""
+    tenant: _builtins.str
+    """The customer organisation."""
+    contact_id: _builtins.str
+    """The contact: derived from the first outside message id."""
+    widget: _builtins.str
+    """The widget."""
+    customer_address: _builtins.str
+    """The customer's address or visitor id, sealed."""
+    customer_hash: _builtins.str
+    """Keyed hash of the customer's address."""
+    received_at: _builtins.int
+    """Unix milliseconds at which the edge took it."""
+    site: _builtins.str
+    """The site."""
+    @_builtins.property
+    def entry(self) -> Global___EntryPoint:
+        """Filled in by the service: the widget as the directory has it."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        tenant: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        widget: _builtins.str = ...,
+        customer_address: _builtins.str = ...,
+        customer_hash: _builtins.str = ...,
+        received_at: _builtins.int = ...,
+        site: _builtins.str = ...,
+        entry: Global___EntryPoint | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "customer_address", b"customer_address", "customer_hash", b"customer_hash", "entry", b"entry", "received_at", b"received_at", "request_id", b"request_id", "site", b"site", "tenant", b"tenant", "widget", b"widget"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenConversationRequest: _TypeAlias = OpenConversationRequest  # noqa: Y015
+
+@_typing.final
+class OpenConversationResponse(_message.Message):
+    """The conversation is open."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """The number of the last message."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenConversationResponse: _TypeAlias = OpenConversationResponse  # noqa: Y015
+
+@_typing.final
+class EntryPoint(_message.Message):
+    """A widget as the directory had it when the conversation began, so that the journal alone replays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOT_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    GREETING_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    IDLE_MS_FIELD_NUMBER: _builtins.int
+    GRACE_MS_FIELD_NUMBER: _builtins.int
+    bot: _builtins.str
+    """The bot's slug, empty for none."""
+    queue: _builtins.str
+    """The queue to hand over to where the bot names none."""
+    greeting: _builtins.str
+    """The bot's first message."""
+    language: _builtins.str
+    """Language of texts and of the contact's data."""
+    idle_ms: _builtins.int
+    """Milliseconds without a message after which the conversation is closed."""
+    grace_ms: _builtins.int
+    """Milliseconds that a customer whose connection broke may stay away."""
+    def __init__(
+        self,
+        *,
+        bot: _builtins.str = ...,
+        queue: _builtins.str = ...,
+        greeting: _builtins.str = ...,
+        language: _builtins.str = ...,
+        idle_ms: _builtins.int = ...,
+        grace_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bot", b"bot", "grace_ms", b"grace_ms", "greeting", b"greeting", "idle_ms", b"idle_ms", "language", b"language", "queue", b"queue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntryPoint: _TypeAlias = EntryPoint  # noqa: Y015
+
+@_typing.final
+class BotReading(_message.Message):
+    """What the bot makes of one message. The text is sealed in the log, so it is read before it gets there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SetEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    MATCHED_FIELD_NUMBER: _builtins.int
+    REPLY_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    SET_FIELD_NUMBER: _builtins.int
+    REQUIREMENTS_FIELD_NUMBER: _builtins.int
+    FALLBACK_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    matched: _builtins.bool
+    """True where a rule matched; then the next four are the rule's."""
+    reply: _builtins.str
+    """The answer, empty for none."""
+    queue: _builtins.str
+    """The queue to hand over to, empty to go on talking."""
+    fallback: _builtins.str
+    """What the bot says where no rule matched."""
+    attempts: _builtins.int
+    """How often it asks again before it hands over."""
+    @_builtins.property
+    def set(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Data that is set."""
+
+    @_builtins.property
+    def requirements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """CEL expressions that the agent must meet."""
+
+    def __init__(
+        self,
+        *,
+        matched: _builtins.bool = ...,
+        reply: _builtins.str = ...,
+        queue: _builtins.str = ...,
+        set: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        requirements: _abc.Iterable[_builtins.str] | None = ...,
+        fallback: _builtins.str = ...,
+        attempts: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "fallback", b"fallback", "matched", b"matched", "queue", b"queue", "reply", b"reply", "requirements", b"requirements", "set", b"set"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BotReading: _TypeAlias = BotReading  # noqa: Y015
+
+@_typing.final
 class ReceiveMessageRequest(_message.Message):
     """A customer's message."""
 
@@ -219,6 +409,8 @@ class ReceiveMessageRequest(_message.Message):
     CUSTOMER_HASH_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     SITE_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    READING_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key: derived from the outside message id."""
     tenant: _builtins.str
@@ -239,6 +431,14 @@ class ReceiveMessageRequest(_message.Message):
     """Unix milliseconds at which the edge took it."""
     site: _builtins.str
     """The site."""
+    @_builtins.property
+    def entry(self) -> Global___EntryPoint:
+        """Filled in by the service: the widget as the directory has it."""
+
+    @_builtins.property
+    def reading(self) -> Global___BotReading:
+        """Filled in by the service: what the bot makes of the text."""
+
     def __init__(
         self,
         *,
@@ -252,10 +452,12 @@ class ReceiveMessageRequest(_message.Message):
         customer_hash: _builtins.str = ...,
         received_at: _builtins.int = ...,
         site: _builtins.str = ...,
+        entry: Global___EntryPoint | None = ...,
+        reading: Global___BotReading | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "reading", b"reading"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "customer_address", b"customer_address", "customer_hash", b"customer_hash", "message_id", b"message_id", "received_at", b"received_at", "request_id", b"request_id", "site", b"site", "tenant", b"tenant", "text", b"text", "widget", b"widget"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "customer_address", b"customer_address", "customer_hash", b"customer_hash", "entry", b"entry", "message_id", b"message_id", "reading", b"reading", "received_at", b"received_at", "request_id", b"request_id", "site", b"site", "tenant", b"tenant", "text", b"text", "widget", b"widget"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -371,8 +573,11 @@ class WatchConversationResponse(_message.Message):
 
     MESSAGE_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
     state: Global___ConversationState.ValueType
     """The state now."""
+    agent_id: _builtins.str
+    """The agent who has it."""
     @_builtins.property
     def message(self) -> Global___Message:
         """A new message; unset where only the state changed."""
@@ -382,10 +587,11 @@ class WatchConversationResponse(_message.Message):
         *,
         message: Global___Message | None = ...,
         state: Global___ConversationState.ValueType = ...,
+        agent_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "message", b"message", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -525,14 +731,17 @@ class TaskReported(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     DISPOSITION_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """The contact."""
     state: _builtins.str
-    """`completed`, `canceled` or `overflowed`."""
+    """`completed`, `canceled`, `overflowed` or `requeued`."""
     disposition: _builtins.str
     """The outcome code."""
     prompt: _builtins.str
-    """Text id of the overflow."""
+    """Text or text id of the overflow."""
+    queue: _builtins.str
+    """The queue, where the contact is in line again."""
     def __init__(
         self,
         *,
@@ -540,14 +749,71 @@ class TaskReported(_message.Message):
         state: _builtins.str = ...,
         disposition: _builtins.str = ...,
         prompt: _builtins.str = ...,
+        queue: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "disposition", b"disposition", "prompt", b"prompt", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "disposition", b"disposition", "prompt", b"prompt", "queue", b"queue", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TaskReported: _TypeAlias = TaskReported  # noqa: Y015
+
+@_typing.final
+class PresenceReported(_message.Message):
+    """Input: the customer's connection came or went."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    CONNECTION_FIELD_NUMBER: _builtins.int
+    PRESENT_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    connection: _builtins.str
+    """Names the connection; a newer one takes the place of all before it."""
+    present: _builtins.bool
+    """False where it is gone."""
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str = ...,
+        connection: _builtins.str = ...,
+        present: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "contact_id", b"contact_id", "present", b"present"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PresenceReported: _TypeAlias = PresenceReported  # noqa: Y015
+
+@_typing.final
+class StepDone(_message.Message):
+    """Input: an effect that the conversation owed is done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    step: _builtins.str
+    """Which step: `route/1`, `cancel_task`, `end_contact`."""
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str = ...,
+        step: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepDone: _TypeAlias = StepDone  # noqa: Y015
 
 @_typing.final
 class StepFailed(_message.Message):
@@ -561,7 +827,7 @@ class StepFailed(_message.Message):
     contact_id: _builtins.str
     """The contact."""
     step: _builtins.str
-    """Which step: `route`."""
+    """Which step: `route/1`, `cancel_task`, `end_contact`."""
     reason: _builtins.str
     """Why, for people."""
     def __init__(
@@ -578,6 +844,298 @@ class StepFailed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StepFailed: _TypeAlias = StepFailed  # noqa: Y015
+
+@_typing.final
+class ConversationOpened(_message.Message):
+    """A conversation began: what it needs to know of the directory."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    WIDGET_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    SITE_FIELD_NUMBER: _builtins.int
+    ARRIVED_AT_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    contact_id: _builtins.str
+    """The contact."""
+    widget: _builtins.str
+    """The widget."""
+    site: _builtins.str
+    """The site."""
+    arrived_at: _builtins.int
+    """Unix milliseconds at which the contact arrived."""
+    @_builtins.property
+    def entry(self) -> Global___EntryPoint:
+        """The widget as the directory had it."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        widget: _builtins.str = ...,
+        entry: Global___EntryPoint | None = ...,
+        site: _builtins.str = ...,
+        arrived_at: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "contact_id", b"contact_id", "entry", b"entry", "site", b"site", "tenant", b"tenant", "widget", b"widget"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConversationOpened: _TypeAlias = ConversationOpened  # noqa: Y015
+
+@_typing.final
+class BotTurnTaken(_message.Message):
+    """The bot took a turn."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SetEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    MISSED_FIELD_NUMBER: _builtins.int
+    SET_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    contact_id: _builtins.str
+    """The contact."""
+    missed: _builtins.int
+    """How many messages in a row it did not understand."""
+    @_builtins.property
+    def set(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Data that is set."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        missed: _builtins.int = ...,
+        set: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "missed", b"missed", "set", b"set", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BotTurnTaken: _TypeAlias = BotTurnTaken  # noqa: Y015
+
+@_typing.final
+class CustomerPresenceChanged(_message.Message):
+    """The customer's connection came or went."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    CONNECTION_FIELD_NUMBER: _builtins.int
+    PRESENT_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    contact_id: _builtins.str
+    """The contact."""
+    connection: _builtins.str
+    """Names the connection."""
+    present: _builtins.bool
+    """False where it is gone."""
+    at: _builtins.int
+    """Unix milliseconds."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        connection: _builtins.str = ...,
+        present: _builtins.bool = ...,
+        at: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "connection", b"connection", "contact_id", b"contact_id", "present", b"present", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CustomerPresenceChanged: _TypeAlias = CustomerPresenceChanged  # noqa: Y015
+
+@_typing.final
+class StepOwed(_message.Message):
+    """The conversation owes an effect: it is made at least once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    contact_id: _builtins.str
+    """The contact."""
+    step: _builtins.str
+    """`route/1`, `cancel_task`, `end_contact`."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        step: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "step", b"step", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepOwed: _TypeAlias = StepOwed  # noqa: Y015
+
+@_typing.final
+class StepCleared(_message.Message):
+    """An effect that was owed is made, failed for good or is not wanted any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    contact_id: _builtins.str
+    """The contact."""
+    step: _builtins.str
+    """The step."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        step: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "step", b"step", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepCleared: _TypeAlias = StepCleared  # noqa: Y015
+
+@_typing.final
+class TaskEnded(_message.Message):
+    """The router's task is over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    DISPOSITION_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    contact_id: _builtins.str
+    """The contact."""
+    disposition: _builtins.str
+    """The outcome code, empty for none."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        disposition: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "disposition", b"disposition", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskEnded: _TypeAlias = TaskEnded  # noqa: Y015
+
+@_typing.final
+class ConversationEnded(_message.Message):
+    """The customer's side has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    ENDED_AT_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    contact_id: _builtins.str
+    """The contact."""
+    ended_at: _builtins.int
+    """Unix milliseconds."""
+    cause: _contact_pb2.CloseCause.ValueType
+    """Why."""
+    detail: _builtins.str
+    """More about the cause, for people."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        ended_at: _builtins.int = ...,
+        cause: _contact_pb2.CloseCause.ValueType = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "contact_id", b"contact_id", "detail", b"detail", "ended_at", b"ended_at", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConversationEnded: _TypeAlias = ConversationEnded  # noqa: Y015
+
+@_typing.final
+class ConversationForgotten(_message.Message):
+    """A closed conversation leaves the memory; its events remain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    contact_id: _builtins.str
+    """The contact."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConversationForgotten: _TypeAlias = ConversationForgotten  # noqa: Y015
 
 @_typing.final
 class MessageAdded(_message.Message):
@@ -680,12 +1238,15 @@ class HandedOver(_message.Message):
     QUEUE_FIELD_NUMBER: _builtins.int
     REQUIREMENTS_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    ROUTED_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer organisation."""
     contact_id: _builtins.str
     """The contact."""
     queue: _builtins.str
     """The queue."""
+    routed: _builtins.int
+    """1 for the contact's first task."""
     @_builtins.property
     def requirements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """CEL expressions that the agent must meet."""
@@ -702,10 +1263,11 @@ class HandedOver(_message.Message):
         queue: _builtins.str = ...,
         requirements: _abc.Iterable[_builtins.str] | None = ...,
         data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        routed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "data", b"data", "queue", b"queue", "requirements", b"requirements", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "data", b"data", "queue", b"queue", "requirements", b"requirements", "routed", b"routed", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,6 +45,11 @@ class OmnichannelServiceStub:
                 request_serializer=junctor_dot_omnichannel_dot_v1_dot_omnichannel__pb2.CloseConversationRequest.SerializeToString,
                 response_deserializer=junctor_dot_omnichannel_dot_v1_dot_omnichannel__pb2.CloseConversationResponse.FromString,
                 _registered_method=True)
+        self.OpenConversation = channel.unary_unary(
+                '/junctor.omnichannel.v1.OmnichannelService/OpenConversation',
+                request_serializer=junctor_dot_omnichannel_dot_v1_dot_omnichannel__pb2.OpenConversationRequest.SerializeToString,
+                response_deserializer=junctor_dot_omnichannel_dot_v1_dot_omnichannel__pb2.OpenConversationResponse.FromString,
+                _registered_method=True)
         self.ReceiveMessage = channel.unary_unary(
                 '/junctor.omnichannel.v1.OmnichannelService/ReceiveMessage',
                 request_serializer=junctor_dot_omnichannel_dot_v1_dot_omnichannel__pb2.ReceiveMessageRequest.SerializeToString,
@@ -80,8 +85,15 @@ class OmnichannelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OpenConversation(self, request, context):
+        """A customer came to a channel adapter: the conversation begins, with the bot's greeting. A repeat changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReceiveMessage(self, request, context):
-        """A customer's message from a channel adapter.
+        """A customer's message from a channel adapter; the first one begins the conversation.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,6 +125,11 @@ def add_OmnichannelServiceServicer_to_server(servicer, server):
                     servicer.CloseConversation,
                     request_deserializer=junctor_dot_omnichannel_dot_v1_dot_omnichannel__pb2.CloseConversationRequest.FromString,
                     response_serializer=junctor_dot_omnichannel_dot_v1_dot_omnichannel__pb2.CloseConversationResponse.SerializeToString,
+            ),
+            'OpenConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenConversation,
+                    request_deserializer=junctor_dot_omnichannel_dot_v1_dot_omnichannel__pb2.OpenConversationRequest.FromString,
+                    response_serializer=junctor_dot_omnichannel_dot_v1_dot_omnichannel__pb2.OpenConversationResponse.SerializeToString,
             ),
             'ReceiveMessage': grpc.unary_unary_rpc_method_handler(
                     servicer.ReceiveMessage,
@@ -185,6 +202,33 @@ class OmnichannelService:
             '/junctor.omnichannel.v1.OmnichannelService/CloseConversation',
             junctor_dot_omnichannel_dot_v1_dot_omnichannel__pb2.CloseConversationRequest.SerializeToString,
             junctor_dot_omnichannel_dot_v1_dot_omnichannel__pb2.CloseConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/junctor.omnichannel.v1.OmnichannelService/OpenConversation',
+            junctor_dot_omnichannel_dot_v1_dot_omnichannel__pb2.OpenConversationRequest.SerializeToString,
+            junctor_dot_omnichannel_dot_v1_dot_omnichannel__pb2.OpenConversationResponse.FromString,
             options,
             channel_credentials,
             insecure,

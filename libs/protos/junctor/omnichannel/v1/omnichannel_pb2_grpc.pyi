@@ -37,8 +37,10 @@ class OmnichannelServiceStub:
     """Writes to the customer. Only the agent who has the contact may."""
     CloseConversation: _grpc.UnaryUnaryMultiCallable[_omnichannel_pb2.CloseConversationRequest, _omnichannel_pb2.CloseConversationResponse]
     """Ends a conversation."""
+    OpenConversation: _grpc.UnaryUnaryMultiCallable[_omnichannel_pb2.OpenConversationRequest, _omnichannel_pb2.OpenConversationResponse]
+    """A customer came to a channel adapter: the conversation begins, with the bot's greeting. A repeat changes nothing."""
     ReceiveMessage: _grpc.UnaryUnaryMultiCallable[_omnichannel_pb2.ReceiveMessageRequest, _omnichannel_pb2.ReceiveMessageResponse]
-    """A customer's message from a channel adapter."""
+    """A customer's message from a channel adapter; the first one begins the conversation."""
     GetConversation: _grpc.UnaryUnaryMultiCallable[_omnichannel_pb2.GetConversationRequest, _omnichannel_pb2.GetConversationResponse]
     """One conversation with its messages."""
     WatchConversation: _grpc.UnaryStreamMultiCallable[_omnichannel_pb2.WatchConversationRequest, _omnichannel_pb2.WatchConversationResponse]
@@ -53,8 +55,10 @@ class OmnichannelServiceAsyncStub(OmnichannelServiceStub):
     """Writes to the customer. Only the agent who has the contact may."""
     CloseConversation: _aio.UnaryUnaryMultiCallable[_omnichannel_pb2.CloseConversationRequest, _omnichannel_pb2.CloseConversationResponse]  # type: ignore[assignment]
     """Ends a conversation."""
+    OpenConversation: _aio.UnaryUnaryMultiCallable[_omnichannel_pb2.OpenConversationRequest, _omnichannel_pb2.OpenConversationResponse]  # type: ignore[assignment]
+    """A customer came to a channel adapter: the conversation begins, with the bot's greeting. A repeat changes nothing."""
     ReceiveMessage: _aio.UnaryUnaryMultiCallable[_omnichannel_pb2.ReceiveMessageRequest, _omnichannel_pb2.ReceiveMessageResponse]  # type: ignore[assignment]
-    """A customer's message from a channel adapter."""
+    """A customer's message from a channel adapter; the first one begins the conversation."""
     GetConversation: _aio.UnaryUnaryMultiCallable[_omnichannel_pb2.GetConversationRequest, _omnichannel_pb2.GetConversationResponse]  # type: ignore[assignment]
     """One conversation with its messages."""
     WatchConversation: _aio.UnaryStreamMultiCallable[_omnichannel_pb2.WatchConversationRequest, _omnichannel_pb2.WatchConversationResponse]  # type: ignore[assignment]
@@ -80,12 +84,20 @@ class OmnichannelServiceServicer(metaclass=_abc_1.ABCMeta):
         """Ends a conversation."""
 
     @_abc_1.abstractmethod
+    def OpenConversation(
+        self,
+        request: _omnichannel_pb2.OpenConversationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_omnichannel_pb2.OpenConversationResponse, _abc.Awaitable[_omnichannel_pb2.OpenConversationResponse]]:
+        """A customer came to a channel adapter: the conversation begins, with the bot's greeting. A repeat changes nothing."""
+
+    @_abc_1.abstractmethod
     def ReceiveMessage(
         self,
         request: _omnichannel_pb2.ReceiveMessageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_omnichannel_pb2.ReceiveMessageResponse, _abc.Awaitable[_omnichannel_pb2.ReceiveMessageResponse]]:
-        """A customer's message from a channel adapter."""
+        """A customer's message from a channel adapter; the first one begins the conversation."""
 
     @_abc_1.abstractmethod
     def GetConversation(

@@ -1,0 +1,60 @@
+"""The router over gRPC. What is gone there already is what was wanted."""
+
+from __future__ import annotations
+
+from junctor.contact.v1 import contact_pb2
+from junctor.router.v1 import router_pb2, router_pb2_grpc
+from junctor_service.client import rpc
+from junctor_service.errors import Code, ServiceError
+from junctor_service.ids import step_request_id
+
+from junctor_omnichannel.domain.conversation import Conversation
+
+EDGE = "omnichannel"
+SECONDS = 5.0
+_GONE = frozenset({Code.NOT_FOUND, Code.FAILED_PRECONDITION})
+
+
+class RouterRouting:
+    def __init__(self, stub: router_pb2_grpc.RouterServiceAsyncStub) -> None:
+        self._stub = stub
+
+    async def request(self, conversation: Conversation) -> None:
+        request = router_pb2.RequestTaskRequest(
+            request_id=step_request_id(conversation.contact_id, "route", conversation.routed),
+            tenant=conversation.tenant,
+            contact_id=conversation.contact_id,
+            channel=contact_pb2.CHANNEL_CHAT,
+            queue=conversation.queue,
+            requirements=conversation.requirements,
+            data=conversation.data,
+            arrived_at=conversation.arrived_at,
+            edge=EDGE,
+        )
+        await rpc(self._stub.RequestTask(request, timeout=SECONDS))
+
+    async def cancel(self, conversation: Conversation) -> None:
+        request = router_pb2.CancelTaskRequest(
+            request_id=step_request_id(conversation.contact_id, "cancel_task"),
+            tenant=conversation.tenant,
+            contact_id=conversation.contact_id,
+            cause="abandoned" if conversation.cause == "customer" else conversation.cause,
+        )
+        try:
+            await rpc(self._stub.CancelTask(request, timeout=SECONDS))
+        except ServiceError as error:
+            if error.code not in _GONE:
+                raise
+
+    async def end(self, conversation: Conversation) -> None:
+        request = router_pb2.EndContactRequest(
+            request_id=step_request_id(conversation.contact_id, "end_contact"),
+            tenant=conversation.tenant,
+            contact_id=conversation.contact_id,
+            cause=conversation.cause,
+        )
+        try:
+            await rpc(self._stub.EndContact(request, timeout=SECONDS))
+        except ServiceError as error:
+            if error.code not in _GONE:
+                raise

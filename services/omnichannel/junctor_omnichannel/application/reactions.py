@@ -1,0 +1,69 @@
+"""What the router's events mean for conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from google.protobuf.message import Message
+from junctor.journal.v1 import journal_pb2
+from junctor.omnichannel.v1 import omnichannel_pb2 as pb
+from junctor.router.v1 import router_pb2
+from junctor_journal.events import Event
+
+EDGE = "omnichannel"
+Fact = Callable[..., journal_pb2.Input]
+_CLOSED = "closed"
+
+
+def reactions(fact: Fact) -> Callable[[Event], Iterable[journal_pb2.Input]]:
+    """`fact` makes an input; the result gives the inputs that an event causes."""
+
+    def react(event: Event) -> Iterable[journal_pb2.Input]:
+        body = meaning(event.message)
+        if body is None:
+            return
+        contact: str = body.contact_id  # type: ignore[attr-defined]
+        yield fact(
+            body,
+            id=f"{event.tenant}/omnichannel/{event.id}",
+            tenant=event.tenant,
+            stream=contact,
+            correlation_id=contact,
+            causation_id=event.id,
+            traceparent=event.traceparent,
+        )
+
+    return react
+
+
+def meaning(event: Message | None) -> Message | None:
+    """The fact for a conversation; None for what is another edge's. Some events do not name the edge: all get those."""
+    if getattr(event, "edge", EDGE) != EDGE:
+        return None
+    match event:
+        case router_pb2.ReservationAccepted():
+            return pb.ReservationReported(
+                contact_id=event.contact_id,
+                reservation_id=event.reservation_id,
+                agent_id=event.agent_id,
+                accepted=True,
+            )
+        case router_pb2.ReservationEnded():
+            return pb.ReservationReported(
+                contact_id=event.contact_id,
+                reservation_id=event.reservation_id,
+                agent_id=event.agent_id,
+                accepted=False,
+                cause=event.cause,
+            )
+        case router_pb2.TaskOverflowed():
+            prompt = event.prompt or (_CLOSED if event.treatment == _CLOSED else "")
+            return pb.TaskReported(contact_id=event.contact_id, state="overflowed", prompt=prompt)
+        case router_pb2.TaskCompleted():
+            return pb.TaskReported(contact_id=event.contact_id, state="completed", disposition=event.disposition)
+        case router_pb2.TaskCanceled():
+            return pb.TaskReported(contact_id=event.contact_id, state="canceled")
+        case router_pb2.TaskRequeued():
+            return pb.TaskReported(contact_id=event.contact_id, state="requeued", queue=event.queue)
+        case _:
+            return None

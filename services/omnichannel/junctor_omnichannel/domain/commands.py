@@ -1,0 +1,133 @@
+"""What a conversation is asked or told. Names as in omnichannel.proto; times are Unix milliseconds; texts are sealed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+CloseWish = Literal["customer", "agent", "supervisor", "idle"]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPoint:
+    """The widget as the directory had it: a bot, a queue or both."""
+
+    bot: str = ""
+    queue: str = ""
+    greeting: str = ""
+    language: str = ""
+    idle_ms: int = 0
+    grace_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BotReading:
+    """What the bot makes of one message: the rule that matched, or what it says and does where none did."""
+
+    matched: bool = False
+    reply: str = ""
+    queue: str = ""
+    set: dict[str, str] = field(default_factory=dict)
+    requirements: tuple[str, ...] = ()
+    fallback: str = ""
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenConversation:
+    contact_id: str
+    widget: str
+    customer_address: str = ""
+    customer_hash: str = ""
+    received_at: int = 0
+    site: str = ""
+    entry: EntryPoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveMessage:
+    contact_id: str
+    widget: str
+    message_id: str
+    text: str
+    customer_address: str = ""
+    customer_hash: str = ""
+    received_at: int = 0
+    site: str = ""
+    entry: EntryPoint | None = None
+    reading: BotReading | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    contact_id: str
+    agent_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseConversation:
+    """`agent_id` where an agent ends it; empty for a supervisor."""
+
+    contact_id: str
+    cause: str
+    agent_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceReported:
+    contact_id: str
+    connection: str
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationReported:
+    contact_id: str
+    reservation_id: str
+    agent_id: str
+    accepted: bool
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReported:
+    """`state`: `completed`, `canceled`, `overflowed` or `requeued`."""
+
+    contact_id: str
+    state: str
+    disposition: str = ""
+    prompt: str = ""
+    queue: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    contact_id: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    contact_id: str
+    step: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The moment of `next_due` has come."""
+
+
+Command = (
+    OpenConversation
+    | ReceiveMessage
+    | SendMessage
+    | CloseConversation
+    | PresenceReported
+    | ReservationReported
+    | TaskReported
+    | StepDone
+    | StepFailed
+    | Tick
+)
