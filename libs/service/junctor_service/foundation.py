@@ -67,6 +67,16 @@ class Foundation:
         """Writes one record: the `Append` port of telemetry and audit."""
         await self.log.producer().send(topic, key.encode(), value, [(k, v.encode()) for k, v in headers.items()])
 
+    @property
+    def address(self) -> str:
+        """Where others reach this process."""
+        return str(self.settings.grpc_advertise or self.settings.grpc_listen)
+
+    @property
+    def instance(self) -> str:
+        """Names this process across its restarts: a static member of its groups, which need not wait for its session."""
+        return f"{self.name}-{self.settings.site}-{self.address}".replace(":", "-")
+
     @cached_property
     def sealer(self) -> Sealer:
         """Seals personal data with the keys of this service's key store."""
@@ -81,17 +91,12 @@ class Foundation:
         route: Callable[[journal_pb2.Input], int] | None = None,
     ) -> Ledger:
         """The service's journal in this process."""
-        advertised = self.settings.grpc_advertise or self.settings.grpc_listen
         self._ledger = Ledger(
             self.name,
             self.log,
             new_fold,
             effects,
-            settings=LedgerSettings(
-                site=self.settings.site,
-                address=str(advertised),
-                instance_id=f"{self.name}-{self.settings.site}-{advertised}",
-            ),
+            settings=LedgerSettings(site=self.settings.site, address=self.address, instance_id=self.instance),
             pump=pump or GroupPump(),
             clock=self.clock.now_ms,
             route=route,
@@ -114,7 +119,7 @@ class Foundation:
         """Other services' events become inputs of this one."""
         assert self._ledger is not None, "ledger() first"
         group = f"junctor.{self.name}.reactions"
-        subscription = Subscription(self.bootstrap, group, event_topics)
+        subscription = Subscription(self.bootstrap, group, event_topics, instance_id=self.instance)
         self._reactions.append(Reactions(self.name, subscription, _Inputs(self._ledger, self.log, self.name), react))
 
     def stub(self, stub_class: Callable[[Any], S], address: HostPort | str | None) -> S:
