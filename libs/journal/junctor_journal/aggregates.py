@@ -205,8 +205,9 @@ class AggregateFold(Generic[State]):
             yield msgspec.msgpack.encode({"timers": timers[start : start + _CHUNK * 10]})
 
     def _hash_of(self, key: StreamKey, state: State) -> int:
-        encoded = msgspec.msgpack.encode((*key, state), order="deterministic")
-        return int.from_bytes(hashlib.blake2b(encoded, digest_size=_HASH_BYTES).digest(), "big")
+        digest = hashlib.blake2b("/".join(key).encode(), digest_size=_HASH_BYTES)
+        digest.update(self._codec.canonical(state))
+        return int.from_bytes(digest.digest(), "big")
 
 
 def _refusal(error: Exception) -> Any:

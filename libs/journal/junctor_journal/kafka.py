@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
@@ -21,6 +22,7 @@ _FETCH_BYTES = 4 << 20
 _SESSION_MS = 6_000
 _HEARTBEAT_MS = 1_500
 _TOPIC_EXISTS = 36
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9._-]")
 _UNREACHABLE = (KafkaError, OSError, TimeoutError, AssertionError)
 
 
@@ -57,20 +59,23 @@ class KafkaLog:
 
     async def stop(self) -> None:
         await self._producer.stop()
-        if self._looker is not None:
-            await self._looker.stop()
-            self._looker = None
+        looker, self._looker = self._looker, None
+        if looker is not None:
+            await KafkaTail(looker).close()
 
     async def appender(self, topic: str, partition: int) -> KafkaAppender:
         producer = new_producer(self._bootstrap, f"{self._client_id}-{topic}-{partition}")
+        appender = KafkaAppender(producer, TopicPartition(topic, partition), self._write_timeout)
         try:
             async with asyncio.timeout(self._write_timeout):
                 await producer.start()
         except _UNREACHABLE as error:
-            appender = KafkaAppender(producer, TopicPartition(topic, partition), self._write_timeout)
             await appender.abandon()
             raise LogUnavailable(f"Kafka at {self._bootstrap} cannot be reached") from error
-        return KafkaAppender(producer, TopicPartition(topic, partition), self._write_timeout)
+        except asyncio.CancelledError:
+            await asyncio.shield(appender.abandon())
+            raise
+        return appender
 
     def producer(self) -> KafkaProducer:
         return self._producer
@@ -123,7 +128,7 @@ class KafkaLog:
         consumer = self._consumer(
             500,
             group_id=group_id,
-            group_instance_id=instance_id,
+            group_instance_id=_NOT_IN_NAMES.sub("_", instance_id) if instance_id else None,
             session_timeout_ms=_SESSION_MS,
             heartbeat_interval_ms=_HEARTBEAT_MS,
             rebalance_timeout_ms=10_000,

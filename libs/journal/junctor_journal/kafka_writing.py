@@ -240,6 +240,9 @@ class KafkaProducer:
         except _FAILED:
             await abandon(producer)
             return False
+        except asyncio.CancelledError:
+            await asyncio.shield(abandon(producer))
+            raise
         self._producer = producer
         return True
 

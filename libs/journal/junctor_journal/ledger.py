@@ -264,12 +264,14 @@ class Ledger:
             relay = Relay(self.service, self._settings.site, self._log, self._follower, partition, self._clock)
             self._relays[partition] = relay
             relay.start()
+        self._snapshots.begin(partition)
         try:
             self._effects.on_ready(partition, self.state(partition))
         except Exception:
             log.exception("resuming effects failed", extra={"partition": partition})
 
     def owner_lost(self, partition: int) -> None:
+        self._snapshots.end(partition)
         relay = self._relays.pop(partition, None)
         if relay is not None:
             task = asyncio.create_task(self._end_relay(partition, relay))

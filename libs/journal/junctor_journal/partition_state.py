@@ -87,16 +87,21 @@ class PartitionState:
         """Applies a valid entry as it was applied first. What differs, in words; empty where nothing does."""
         differing: list[str] = []
         if not entry.HasField("dead"):
-            decided = self._decide(entry.input, entry.now)
-            if decided.dead is not None:
-                differing.append(f"not applied: {decided.dead.reason}")
-            elif decided.outcome != entry.outcome:
-                differing.append("outcome")
-            if decided.events != list(entry.events):
-                differing.append("events")
+            differing = self._apply_again(entry)
         self._advance(entry, value)
         if entry.state_hash and entry.state_hash != self.state_hash():
             differing.append("state hash")
+        return differing
+
+    def _apply_again(self, entry: pb.Entry) -> list[str]:
+        differing: list[str] = []
+        decided = self._decide(entry.input, entry.now)
+        if decided.dead is not None:
+            differing.append(f"not applied: {decided.dead.reason}")
+        elif decided.outcome != entry.outcome:
+            differing.append("outcome")
+        if decided.events != list(entry.events):
+            differing.append("events")
         return differing
 
     def position(self, source: Source) -> int:

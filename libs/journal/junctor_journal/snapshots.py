@@ -15,6 +15,7 @@ from junctor_journal.snapshot import close_snapshot, write_snapshot
 log = logging.getLogger(__name__)
 
 _RELAY_SECONDS = 30.0
+_REFRESH_SECONDS = 12 * 3_600.0
 
 
 class Snapshots:
@@ -32,6 +33,7 @@ class Snapshots:
         self._every = every
         self._pause = pause
         self._last: dict[int, int] = {}
+        self._refreshing: dict[int, asyncio.TimerHandle] = {}
         self._busy = False
         self._task: asyncio.Task[None] | None = None
 
@@ -43,10 +45,30 @@ class Snapshots:
             self._busy = True
             self._task = asyncio.create_task(self._take(partition), name=f"snapshot {self._service}/{partition}")
 
+    def begin(self, partition: int) -> None:
+        """The partition is owned now. A quiet one's snapshot is written again twice a day, as the topic forgets."""
+        self.end(partition)
+        again = asyncio.get_running_loop().call_later(_REFRESH_SECONDS, self._refresh, partition)
+        self._refreshing[partition] = again
+
+    def end(self, partition: int) -> None:
+        """It is owned no more."""
+        timer = self._refreshing.pop(partition, None)
+        if timer is not None:
+            timer.cancel()
+
     async def stop(self) -> None:
+        for partition in list(self._refreshing):
+            self.end(partition)
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+
+    def _refresh(self, partition: int) -> None:
+        self.begin(partition)
+        if not self._busy and self._follower.place(partition).seq > 0:
+            self._busy = True
+            self._task = asyncio.create_task(self._take(partition), name=f"snapshot {self._service}/{partition}")
 
     async def _take(self, partition: int) -> None:
         try:

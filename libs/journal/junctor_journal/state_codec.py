@@ -11,6 +11,8 @@ import enum
 import typing
 from typing import Any
 
+import msgspec
+
 _PLAIN = (str, int, bool, float, bytes, type(None))
 
 
@@ -39,8 +41,16 @@ class StateCodec:
         if kind is list:
             return {"$": "list", "items": [self.to_plain(item) for item in value]}
         if kind in {frozenset, set}:
-            return {"$": kind.__name__, "items": sorted(self.to_plain(item) for item in value)}
+            items = [self.to_plain(item) for item in value]
+            return {"$": kind.__name__, "items": sorted(items, key=_encoded)}
         raise TypeError(f"{kind.__qualname__} is not named by the annotations of the state")
+
+    def canonical(self, value: Any) -> bytes:
+        """Bytes that are equal for equal values, whatever order their maps and sets were filled in."""
+        try:
+            return msgspec.msgpack.encode(value, order="deterministic")
+        except TypeError:  # maps with keys that are no strings, sets of dataclasses
+            return msgspec.msgpack.encode(_in_order(self.to_plain(value)), order="deterministic")
 
     def from_plain(self, plain: Any) -> Any:
         """Raises `KeyError` or `TypeError` for a snapshot of another shape."""
@@ -77,3 +87,18 @@ class StateCodec:
         else:
             for argument in typing.get_args(hint):
                 self._register(argument)
+
+
+def _in_order(plain: Any) -> Any:
+    if isinstance(plain, list):
+        return [_in_order(item) for item in plain]
+    if not isinstance(plain, dict):
+        return plain
+    ordered = {key: _in_order(value) for key, value in plain.items()}
+    if plain["$"] == "dict":
+        ordered["items"].sort(key=_encoded)
+    return ordered
+
+
+def _encoded(plain: Any) -> bytes:
+    return msgspec.msgpack.encode(plain, order="deterministic")

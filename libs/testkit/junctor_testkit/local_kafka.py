@@ -1,4 +1,4 @@
-"""Real Apache Kafka for tests. In a conftest.py: `from junctor_testkit.local_kafka import kafka, kafka_log, own_kafka, service_name`.
+"""Real Apache Kafka for tests. A conftest.py imports the fixtures it wants: kafka, kafka_log, own_kafka, service_name.
 
 One broker per test process, shared by its tests; they keep apart by topic names (`service_name`). A test that kills or
 stops its broker takes `own_kafka`.

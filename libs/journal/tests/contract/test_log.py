@@ -173,7 +173,7 @@ async def _turn(group):
 async def test_a_members_partitions_are_read_only_after_seek_and_resume(log, topic, service_name):
     await log.producer().send_many(topic, 0, [NewRecord(b"k", b"%d" % n) for n in range(5)])
     assigned = []
-    group = await log.group(f"g-{service_name}", [topic], "a", assigned.extend, lambda tps: None)
+    group = await log.group(f"g-{service_name}", [topic], "a:1/x", assigned.extend, lambda tps: None)
     async with asyncio.timeout(15):
         while not assigned:
             assert await group.getmany(100) == {}

@@ -87,3 +87,19 @@ async def test_a_group_member_killed_and_the_other_takes_over(kafka, kafka_log, 
     await asyncio.sleep(1)
     await load.stop()
     assert_exact(await applied(kafka_log, service_name, PARTITIONS))
+
+
+async def test_a_group_member_stopped_longer_than_its_session_comes_back(kafka, kafka_log, service_name, workers):
+    await prepare(kafka_log, service_name, PARTITIONS)
+    first = await workers(kafka.bootstrap, service_name, PARTITIONS, "one", "group", hold=0.1)
+    second = await workers(kafka.bootstrap, service_name, PARTITIONS, "two", "group", hold=0.1)
+    load = Load(kafka_log, service_name, PARTITIONS, 100).start()
+    await asyncio.sleep(1)
+    first.signal(signal.SIGSTOP)
+    await asyncio.sleep(8)
+    first.signal(signal.SIGCONT)
+    await asyncio.sleep(2)
+    await load.stop()
+    assert_exact(await applied(kafka_log, service_name, PARTITIONS))
+    assert first.process.returncode is None
+    assert second.process.returncode is None

@@ -13,7 +13,7 @@ from tally_messages import tally_pb
 
 MAPPING = Mapping([tally_pb], [tally])
 AGGREGATE = Aggregate(
-    initial=lambda tenant, stream: tally.Tally(tenant, stream),
+    initial=tally.Tally,
     decide=tally.decide,
     evolve=tally.evolve,
     state=tally.Tally,

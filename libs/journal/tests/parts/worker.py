@@ -11,11 +11,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from junctor_journal.kafka import KafkaLog  # noqa: E402
-from junctor_journal.kafka_writing import KafkaAppender  # noqa: E402
-from junctor_journal.pump import GroupPump  # noqa: E402
-from junctor_journal.static_pump import StaticPump  # noqa: E402
-from tally_service import new_ledger  # noqa: E402
+from junctor_journal.kafka import KafkaLog
+from junctor_journal.kafka_writing import KafkaAppender
+from junctor_journal.pump import GroupPump
+from junctor_journal.static_pump import StaticPump
+from tally_service import new_ledger
 
 HOLD = float(os.environ.get("TALLY_HOLD", "0"))
 

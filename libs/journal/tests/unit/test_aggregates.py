@@ -152,6 +152,14 @@ def test_unions_sets_and_maps_of_a_state_come_back():
     assert codec.from_plain(plain) == value
 
 
+def test_canonical_bytes_do_not_depend_on_the_order_of_filling():
+    codec = StateCodec(Rich)
+    one = Rich((), Busy(frozenset({"a", "b", "c"}), {("x", 1): b"", ("a", 2): b"1"}))
+    two = Rich((), Busy(frozenset({"c", "b", "a"}), {("a", 2): b"1", ("x", 1): b""}))
+    assert codec.canonical(one) == codec.canonical(two)
+    assert codec.canonical(one) != codec.canonical(replace(one, last=Busy(frozenset(), {})))
+
+
 def test_a_class_that_the_state_does_not_name_is_refused():
     with pytest.raises(TypeError):
         StateCodec(Idle).to_plain(Busy(frozenset(), {}))

@@ -20,8 +20,7 @@ def log():
 async def put(log, seq, pieces=(b"a", b"b"), place=PLACE):
     from dataclasses import replace
 
-    manifest = await write_snapshot(log, "tally", 0, replace(place, seq=seq), 50, pieces)
-    return manifest
+    return await write_snapshot(log, "tally", 0, replace(place, seq=seq), 50, pieces)
 
 
 async def test_a_snapshot_comes_back_with_its_place(log):
