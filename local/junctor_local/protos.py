@@ -15,6 +15,7 @@ from grpc_tools import protoc
 from junctor_local import places
 
 _PACKAGE = "junctor"
+DESCRIPTORS = "descriptors.binpb"  # a FileDescriptorSet with the comments, from which the gateway's document is made
 
 
 class NotGenerated(RuntimeError):
@@ -22,7 +23,7 @@ class NotGenerated(RuntimeError):
 
 
 def generate(output: Path) -> None:
-    """Writes the whole package `junctor` into `output`, an empty folder: messages, stubs and their type stubs."""
+    """Writes the whole package `junctor` into `output`, an empty folder: messages, stubs, their type stubs, descriptors."""
     sources = places.repository() / "proto"
     files = sorted(str(path.relative_to(sources)) for path in (sources / _PACKAGE).rglob("*.proto"))
     # The type-stub plugins are console scripts beside this interpreter.
@@ -36,7 +37,10 @@ def generate(output: Path) -> None:
         f"--mypy_out=quiet:{output}",
         f"--grpc_python_out={output}",
         f"--mypy_grpc_out=quiet:{output}",
+        "--include_source_info",
+        f"--descriptor_set_out={output / _PACKAGE / DESCRIPTORS}",
     ]
+    (output / _PACKAGE).mkdir()
     if protoc.main([*arguments, *files]) != 0:
         raise NotGenerated("protoc failed, see above")
     for folder in sorted({path.parent for path in (output / _PACKAGE).rglob("*_pb2.py")}):
