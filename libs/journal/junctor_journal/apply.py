@@ -33,7 +33,9 @@ class Due(NamedTuple):
 class Fold(Protocol):
     """The state of one partition. Pure: no clock, randomness, I/O, floats, or order of sets inside.
 
-    `copy() -> Fold` is optional: without it a copy is made by `load(dump())` into a new one.
+    `copy() -> Fold` is optional: without it a copy is made by `load(dump())` into a new one. `replay(input, body, now,
+    recorded)` is optional: as `apply`, but where it gives other events than the recorded ones (the code has changed since),
+    the state follows the record.
     """
 
     def apply(self, input: pb.Input, body: Message, now: int) -> Applied:

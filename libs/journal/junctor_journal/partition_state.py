@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -61,6 +61,7 @@ class PartitionState:
         self.now = 0
         self.hash = b""
         self.sources: dict[Source, int] = {}
+        self._replay = getattr(fold, "replay", None)
 
     def take(
         self, reign: Reign, input: pb.Input, source: pb.Coordinates | None, clock: int, attempts: int = 0
@@ -95,7 +96,7 @@ class PartitionState:
 
     def _apply_again(self, entry: pb.Entry) -> list[str]:
         differing: list[str] = []
-        decided = self._decide(entry.input, entry.now)
+        decided = self._decide(entry.input, entry.now, entry.events)
         if decided.dead is not None:
             differing.append(f"not applied: {decided.dead.reason}")
         elif decided.outcome != entry.outcome:
@@ -151,11 +152,15 @@ class PartitionState:
         copied.seq, copied.now, copied.hash, copied.sources = self.seq, self.now, self.hash, self.sources.copy()
         return copied
 
-    def _decide(self, input: pb.Input, now: int) -> _Decided:
+    def _decide(self, input: pb.Input, now: int, recorded: Sequence[Any] | None = None) -> _Decided:
         try:
             if not input.id:
                 raise ValueError("an input without an id")
-            applied = self.fold.apply(input, unpack(input.body), now)
+            replay = None if recorded is None else self._replay
+            if replay is None:
+                applied = self.fold.apply(input, unpack(input.body), now)
+            else:
+                applied = replay(input, unpack(input.body), now, recorded)
             if applied.refusal is not None:
                 return _Decided(pb.Outcome(refusal=applied.refusal), [])
             outcome = pb.Outcome()

@@ -176,7 +176,7 @@ def mirrored(draw, values):
 
 
 @given(journals())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_reader_and_the_judge_agree(values):
     verdict = judge(values)
     assert valid(values) == [values[index] for index, _ in verdict.valid]
@@ -185,13 +185,13 @@ def test_the_reader_and_the_judge_agree(values):
 
 
 @given(st.data(), journals())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_records_repeated_by_a_mirror_change_nothing(data, values):
     assert valid(data.draw(mirrored(values))) == valid(values)
 
 
 @given(st.data(), journals())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_journal_that_lost_records_is_a_prefix_or_heals_at_a_claim_and_never_skips(data, values):
     left = [value for value in values if data.draw(st.integers(0, 9)) > 0]
     kept = valid(left)
@@ -204,7 +204,7 @@ def test_a_journal_that_lost_records_is_a_prefix_or_heals_at_a_claim_and_never_s
 
 
 @given(st.data(), journals())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_reordered_journal_never_counts_what_does_not_follow(data, values):
     shuffled = data.draw(st.permutations(values))
     previous, seq = b"", 0
@@ -215,7 +215,7 @@ def test_a_reordered_journal_never_counts_what_does_not_follow(data, values):
 
 
 @given(journals(), st.integers(0, 60))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_reader_goes_on_from_its_place(values, at):
     _, half = read(values[:at])
     place = half.place
