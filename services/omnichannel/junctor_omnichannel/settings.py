@@ -1,3 +1,4 @@
+# ruff: noqa: RUF009 setting() is a dataclass field
 """Settings of omnichannel."""
 
 from __future__ import annotations

@@ -109,6 +109,11 @@ class Conversations:
             )
         return await self._apply(request, pb.CloseConversationResponse)
 
+    def last_number(self, tenant: str, contact_id: str) -> int:
+        """The number of the last message; 0 where there is no conversation any more."""
+        conversation = self._look(tenant, contact_id)
+        return len(conversation.messages) if conversation is not None else 0
+
     def get(self, request: pb.GetConversationRequest, reader: Principal | None) -> pb.GetConversationResponse:
         """The conversation with its texts readable."""
         conversation = self._readable(request.tenant, request.contact_id, reader)
@@ -193,9 +198,9 @@ class Conversations:
         conversation = self._look(tenant, contact_id)
         if conversation is None or not conversation.state:
             raise not_found("There is no such conversation.")
-        if reader is not None and not reader.roles & {Role.SUPERVISOR, Role.SERVICE}:
-            if reader.agent_id != conversation.agent_id:
-                raise ServiceError(Code.PERMISSION_DENIED, "Another agent has the conversation.", reason="NOT_YOURS")
+        any_reader = reader is None or bool(reader.roles & {Role.SUPERVISOR, Role.SERVICE})
+        if not any_reader and reader is not None and reader.agent_id != conversation.agent_id:
+            raise ServiceError(Code.PERMISSION_DENIED, "Another agent has the conversation.", reason="NOT_YOURS")
         return conversation
 
 
@@ -211,7 +216,7 @@ def check_text(text: str) -> None:
         )
 
 
-def state_number(state: str) -> pb.ConversationState:
+def state_number(state: str) -> pb.ConversationState.ValueType:
     return pb.ConversationState.Value(f"CONVERSATION_STATE_{(state or 'unspecified').upper()}")
 
 

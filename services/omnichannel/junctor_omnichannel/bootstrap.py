@@ -1,0 +1,65 @@
+"""The one place where omnichannel is wired."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from google.protobuf.message import Message
+from junctor.omnichannel.v1 import omnichannel_pb2_grpc
+from junctor.router.v1 import router_pb2_grpc
+from junctor_journal import topics
+from junctor_journal.aggregates import AggregateFold
+from junctor_journal.errors import JournalError
+from junctor_service.commands import service_error
+from junctor_service.foundation import Foundation
+from junctor_service.run import Service
+
+from junctor_omnichannel.adapters.customer_tokens import CustomerTokens, token_key
+from junctor_omnichannel.adapters.directory_widgets import DirectoryWidgets
+from junctor_omnichannel.adapters.router import RouterRouting
+from junctor_omnichannel.application.conversations import Conversations
+from junctor_omnichannel.application.effects import ConversationEffects
+from junctor_omnichannel.application.feed import Feed
+from junctor_omnichannel.application.mapping import new_fold
+from junctor_omnichannel.application.reactions import reactions
+from junctor_omnichannel.domain.conversation import Conversation
+from junctor_omnichannel.entrypoints.grpc import OmnichannelServicer
+from junctor_omnichannel.entrypoints.websocket import CustomerSockets
+from junctor_omnichannel.settings import OmnichannelSettings
+
+
+def bind(settings: OmnichannelSettings) -> Service:
+    f = Foundation("omnichannel", settings)
+    feed = Feed()
+    widgets = DirectoryWidgets(f.replica(), round(settings.idle_timeout * 1000), round(settings.reconnect_grace * 1000))
+
+    def followed(tenant: str, contact_id: str) -> Conversation | None:
+        fold = ledger.state(ledger.partition_of(tenant, contact_id))
+        return cast(AggregateFold[Conversation], fold).get(tenant, contact_id)
+
+    def look(tenant: str, contact_id: str) -> Conversation | None:
+        try:
+            return followed(tenant, contact_id)
+        except JournalError as error:
+            raise service_error(error) from error
+
+    async def report(message: Message, **origin: str) -> None:
+        await f.commands.tell(f.commands.fact(message, **origin))
+
+    router = cast(
+        "router_pb2_grpc.RouterServiceAsyncStub", f.stub(router_pb2_grpc.RouterServiceStub, settings.router_address)
+    )
+    effects = ConversationEffects(
+        f.effects, RouterRouting(router), report, followed, feed, f.telemetry, f.clock, settings.route_patience
+    )
+    ledger = f.ledger(new_fold, effects)
+    f.react([topics.events("router")], reactions(f.commands.fact))
+    conversations = Conversations(widgets, f.commands, look, f.sealer, feed, f.clock.now_ms, settings.site)
+    tokens = CustomerTokens(
+        token_key(settings.customer_token_secret, settings.token_secret), settings.customer_token_lifetime
+    )
+    sockets = CustomerSockets(settings, conversations, widgets, tokens, f.commands, f.telemetry)
+    return f.service(
+        [(omnichannel_pb2_grpc.add_OmnichannelServiceServicer_to_server, OmnichannelServicer(conversations))],
+        components=[sockets],
+    )
