@@ -251,6 +251,13 @@ def test_each_2xx_of_an_invite_reaches_the_user_and_late_provisionals_do_not(ben
     assert [status for _, status, _ in bench.responses] == [200, 200]
 
 
+def test_a_repeated_2xx_of_another_request_is_absorbed(bench):
+    bench.request("BYE")
+    bench.respond(200, "BYE")
+    bench.respond(200, "BYE")
+    assert len(bench.responses) == 1
+
+
 def test_a_response_to_nothing_is_stray(bench):
     bench.respond(200)
     assert len(bench.user.strays) == 1

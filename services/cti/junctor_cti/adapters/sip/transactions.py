@@ -212,7 +212,7 @@ class Transactions:
             return
         if transaction.status >= 200:
             self._counters["absorbed"] += 1
-            if transaction.status < 300 and 200 <= response.status < 300:
+            if method == "INVITE" and transaction.status < 300 and 200 <= response.status < 300:
                 transaction.on_response(transaction, response)
             elif transaction.ack:
                 self._send(transaction.ack, transaction.peer)
