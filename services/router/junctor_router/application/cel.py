@@ -151,9 +151,9 @@ class _Reader:
         column = token.column or 1
         match token.type:
             case "INT_LIT":
-                return Literal(int(token, 0), column)
+                return Literal(_number(token), column)
             case "UINT_LIT":
-                return Literal(int(token[:-1], 0), column)
+                return Literal(_number(token[:-1]), column)
             case "BOOL_LIT":
                 return Literal(str(token) == "true", column)
             case "STRING_LIT" | "MLSTRING_LIT":
@@ -219,6 +219,10 @@ def _joined(kind: type[And] | type[Or], parts: list[Node]) -> Node:
     for part in parts:
         flat.extend(part.parts if isinstance(part, kind) else (part,))
     return kind(tuple(flat))
+
+
+def _number(digits: str) -> int:
+    return int(digits, 16 if digits[:2].lower() == "0x" else 10)
 
 
 def _words(name: str, kids: list[Tree[Token]]) -> str:
