@@ -1,9 +1,6 @@
 """Folds of aggregates: refusals, timers, snapshots, hashes."""
 
-import subprocess
-import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 import tally
@@ -163,28 +160,6 @@ def test_canonical_bytes_do_not_depend_on_the_order_of_filling():
 def test_a_class_that_the_state_does_not_name_is_refused():
     with pytest.raises(TypeError):
         StateCodec(Idle).to_plain(Busy(frozenset(), {}))
-
-
-def test_equal_states_have_equal_hashes_in_every_process():
-    script = """
-import sys; sys.path.insert(0, sys.argv[1])
-from junctor.journal.v1 import journal_pb2 as pb
-from tally_service import new_fold, ask
-from tally_messages import tally_pb
-fold = new_fold()
-for stream in sys.argv[2]:
-    body = tally_pb.AddRequest(amount=ord(stream)); fold.apply(ask("x", body, stream), body, 1)
-print(fold.hash().hex())
-"""
-    parts = str(Path(__file__).parent.parent / "parts")
-    hashes = {
-        subprocess.run(
-            [sys.executable, "-c", script, parts, order], capture_output=True, text=True, check=True,
-            env={"PYTHONHASHSEED": seed, "PATH": ""},
-        ).stdout
-        for order, seed in (("abcd", "1"), ("dbca", "2"))
-    }  # fmt: skip
-    assert len(hashes) == 1
 
 
 def test_a_refusal_says_whether_a_retry_helps():

@@ -14,6 +14,7 @@ from junctor_journal.pump import GroupPump
 from junctor_journal.static_pump import StaticPump
 from tally_messages import tally_pb
 from tally_service import add, ask, declarations, new_ledger
+from virtual_loop import now_ms
 
 
 async def eventually(condition, limit=5.0):
@@ -48,7 +49,8 @@ async def run(log):
     started = []
 
     async def start(pump=None, effects=None, **settings):
-        ledger = new_ledger(log, effects=effects, pump=pump or StaticPump(range(4)), **settings)
+        clock = settings.pop("clock", now_ms)
+        ledger = new_ledger(log, effects=effects, pump=pump or StaticPump(range(4)), clock=clock, **settings)
         started.append(ledger)
         await ledger.start()
         async with asyncio.timeout(10):
@@ -108,10 +110,10 @@ async def test_a_timer_rings_once(run):
 
 async def test_a_timer_rings_without_other_inputs(run):
     ledger = await run()
-    import time
-
-    outcome = await ledger.command(ask("1", tally_pb.RingRequest(at=time.time_ns() // 1_000_000 + 60)))
-    await ledger.wait_position(outcome.partition, outcome.seq + 1, 2.0)
+    due = now_ms() + 3_600_000
+    outcome = await ledger.command(ask("1", tally_pb.RingRequest(at=due)))
+    await ledger.wait_position(outcome.partition, outcome.seq + 1, 4_000)
+    assert 0 <= now_ms() - due < 1_000
 
 
 async def test_an_input_that_cannot_be_applied_is_a_dead_letter_and_stops_nothing(run, log):

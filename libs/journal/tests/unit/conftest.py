@@ -1,0 +1,7 @@
+import pytest
+from virtual_loop import VirtualTime
+
+
+@pytest.fixture
+def event_loop_policy():
+    return VirtualTime()
