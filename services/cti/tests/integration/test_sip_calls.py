@@ -222,6 +222,18 @@ async def test_the_same_invite_over_another_path_is_482(sip_desk, sip_phone):
     assert desk.edge.counters["event.IncomingCall"] == 1
 
 
+async def test_an_invite_that_comes_again_after_the_call_ended_is_no_second_call(sip_desk, sip_phone):
+    desk = await sip_desk()
+    caller = await sip_phone("1", desk)
+    call = await caller.call(desk.number)
+    leg = (await desk.event(ev.IncomingCall)).leg_id
+    desk.edge.reject(leg, 486)
+    await call.wait("rejected")
+    desk.edge._transactions.servers.clear()
+    assert (await caller._exchange(call.invite, 2.0)).status_code == 482
+    assert desk.edge.counters["event.IncomingCall"] == 1
+
+
 async def test_commands_out_of_turn_are_refused_and_send_nothing(sip_desk, sip_phone):
     desk = await sip_desk()
     caller = await sip_phone("1", desk)

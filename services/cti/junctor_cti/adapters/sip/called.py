@@ -170,8 +170,8 @@ class Called:
             return
         caller = codec.address(headers.first("From"))
         number, _ = codec.cseq(headers)
-        origin = signaling.legs.of_origin(headers.first("Call-ID"), caller.tag, number)
-        if origin is not None and origin.record.state not in (dialog.ENDED, dialog.ENDING):
+        # The same call by another path (RFC 3261 8.2.2.2), or by the same one after its transaction was forgotten.
+        if signaling.legs.of_origin(headers.first("Call-ID"), caller.tag, number) is not None:
             self._refuse(transaction, request, 482, "merged")
             return
         if not headers.first("Contact"):
