@@ -72,6 +72,7 @@ class EdgeComponent:
             self._entry_points,
             f.sealer,
             f.clock,
+            lambda: f.log.available,
             self._new_edge,
         )
         self._effects.serve(slot, Performer(slot, self._peers, self._prompts, settings.sip_realm), self._peers)

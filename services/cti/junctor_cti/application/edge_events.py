@@ -87,7 +87,7 @@ class EdgeEvents:
             log.warning("unknown number", extra={"called_number": event.called_number, "source": event.source})
             slot.edge.reject(event.leg_id, NOT_FOUND, "Unknown Number")
             return
-        if not slot.ready or slot.facts.away:
+        if not slot.takes_calls:
             slot.edge.reject(event.leg_id, UNAVAILABLE, "Service Unavailable", RETRY_AFTER)
             return
         caller_hash = slot.sealer.lookup_hash(entry.tenant, event.caller_number)

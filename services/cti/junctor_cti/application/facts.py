@@ -39,6 +39,7 @@ class Facts:
         self._limit = limit
         self._waiting: deque[tuple[journal_pb2.Input, asyncio.Future[Any]]] = deque()
         self._drainer: asyncio.Task[None] | None = None
+        self._reloaded = False
 
     @property
     def away(self) -> bool:
@@ -54,6 +55,7 @@ class Facts:
 
     async def record(self, input: journal_pb2.Input) -> Any:
         """The recorded outcome of the fact, however long that takes. Raises what no retry helps."""
+        self._reloaded = True
         if not self._waiting:
             try:
                 return await self._ledger.submit(self._partition, input, SUBMIT_SECONDS)
@@ -69,9 +71,13 @@ class Facts:
         return await done
 
     def reload(self) -> int:
-        """Takes up what an earlier process of this slot left in the spool; how many facts. Repeats are recognised by id."""
-        if not self._spool.exists():
+        """Takes up what an earlier process of this slot left in the spool; how many facts. To be called before `record`.
+
+        Facts that were recorded before that process ended are recognised by their ids.
+        """
+        if self._reloaded or not self._spool.exists():
             return 0
+        self._reloaded = True
         data, at = self._spool.read_bytes(), 0
         loop = asyncio.get_running_loop()
         while at + LENGTH_BYTES <= len(data):

@@ -78,6 +78,7 @@ class Performer:
             return
         if wanted.kind == "join":
             reservation = wanted.subject
+            step = "bridge" if isinstance(error, MediaError) else "accept"
         if wanted.kind == "answer":
             code = NOT_ACCEPTABLE if isinstance(error, UnusableSdp) else UNAVAILABLE
             self._at_edge(self._slot.edge.reject, wanted.subject, code)
@@ -285,6 +286,17 @@ class Performer:
                 reservation_id=reservation_id,
                 contact_id=call.contact_id,
                 cause=cause,
+            ),
+        )
+
+    async def _owed_requeue(self, call: Call, reservation_id: str) -> None:
+        await self._call(
+            self._peers.router.RequeueTask,
+            router_pb2.RequeueTaskRequest(
+                request_id=step_request_id(call.contact_id, f"requeue/{reservation_id}"),
+                tenant=call.tenant,
+                contact_id=call.contact_id,
+                cause="bridge failed",
             ),
         )
 

@@ -56,6 +56,7 @@ class Slot:
         entry_points: EntryPoints,
         sealer: Sealer,
         clock: Clock,
+        log_available: Callable[[], bool],
         new_edge: Callable[[EdgeEvents], SipEdge],
     ) -> None:
         self.partition = partition
@@ -70,9 +71,15 @@ class Slot:
         self.events = EdgeEvents(self)
         self.edge = new_edge(self.events)
         self._edge_started = False
+        self._log_available = log_available
         self._ledger = ledger
         self._commands = commands
         self._tenants: dict[str, str] = {}
+
+    @property
+    def takes_calls(self) -> bool:
+        """False while the journal cannot be written: what begins now could not be told."""
+        return self.ready and not self.facts.away and self._log_available()
 
     @property
     def fold(self) -> AggregateFold[Line]:
@@ -124,13 +131,13 @@ class Slot:
         if not self._edge_started:
             await self.edge.start()
             self._edge_started = True
+        spooled = self.facts.reload()
         legs = 0
         for line in list(self.fold.streams().values()):
             if line.device is not None:
                 self._adopt_device(line.device)
             elif line.call is not None:
                 legs += self._adopt_call(line.call)
-        spooled = self.facts.reload()
         self.ready = True
         log.info("slot is served", extra={"partition": self.partition, "legs": legs, "spooled_facts": spooled})
 

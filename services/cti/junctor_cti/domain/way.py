@@ -181,8 +181,10 @@ def step_failed(turn: Turn, command: c.StepFailed) -> None:
             turn.set(task="over")
             turn.end_segment("failed")
             treat(turn, OVERFLOW_PROMPT, "failure", f"route: {command.reason}")
-        case "join" if call.offer is not None and call.offer.reservation_id == command.reservation_id:
-            _leave_agent(turn, command.reservation_id, "refused")
+        case "accept" if _accepting(call, command.reservation_id):
+            _leave_agent(turn, f"reject/{command.reservation_id}/refused")
+        case "bridge" if _accepting(call, command.reservation_id):
+            _leave_agent(turn, f"requeue/{command.reservation_id}")
         case "play" if call.verb is not None and call.verb.id == TREATMENT_VERB:
             finish(turn, call.cause or "failure", command.reason)
 
@@ -299,20 +301,24 @@ def _agent_left(turn: Turn) -> None:
         _back_in_line(turn, "unreachable")
 
 
-def _leave_agent(turn: Turn, reservation_id: str, cause: str) -> None:
+def _leave_agent(turn: Turn, owed: str) -> None:
     turn.drop_agent()
     turn.enter("queued")
-    turn.owe(f"reject/{reservation_id}/{cause}")
+    turn.owe(owed)
 
 
 def _back_in_line(turn: Turn, cause: str) -> None:
     """The phone did not take the call: the router is told and offers it elsewhere; the contact keeps its age."""
     assert turn.call.offer is not None
-    _leave_agent(turn, turn.call.offer.reservation_id, cause)
+    _leave_agent(turn, f"reject/{turn.call.offer.reservation_id}/{cause}")
 
 
 def _offered(call: Call, reservation_id: str) -> bool:
     return call.state == "offered" and call.offer is not None and call.offer.reservation_id == reservation_id
+
+
+def _accepting(call: Call, reservation_id: str) -> bool:
+    return call.state == "accepting" and call.offer is not None and call.offer.reservation_id == reservation_id
 
 
 def _cause_of(sip_code: int) -> str:

@@ -186,9 +186,15 @@ def test_a_phone_answered_after_its_reservation_ended_is_cleared_and_never_joine
 
 
 def test_a_refused_accept_clears_the_agent_and_keeps_the_customer_in_line():
-    told = queued().when(OFFER, RUNG, AGENT_ANSWERED, c.StepFailed(ID, "join", "too late", "r1"))
+    told = queued().when(OFFER, RUNG, AGENT_ANSWERED, c.StepFailed(ID, "accept", "too late", "r1"))
     assert told.call.state == "queued"
     assert "clear/leg-b" in told.todo
+
+
+def test_an_accepted_contact_that_cannot_be_joined_is_put_in_line_again_by_the_router():
+    told = queued().when(OFFER, RUNG, AGENT_ANSWERED, c.StepFailed(ID, "bridge", "media away", "r1"))
+    assert told.call.state == "queued"
+    assert {"owed/requeue/r1", "clear/leg-b"} <= told.todo
 
 
 def test_a_customer_who_hangs_up_in_line_has_abandoned():

@@ -735,7 +735,7 @@ class StepDone(_message.Message):
     contact_id: _builtins.str
     """The contact."""
     step: _builtins.str
-    """The effect: `cancel_task`, `end_contact`, `stop_flow`, `start_recording`, `stop_recording`, `delete_media`, `reject/<reservation>`."""
+    """The effect: `cancel_task`, `end_contact`, `stop_flow`, `start_recording`, `stop_recording`, `delete_media`, `reject/<reservation>/<cause>`, `requeue/<reservation>`."""
     def __init__(
         self,
         *,
@@ -763,11 +763,11 @@ class StepFailed(_message.Message):
     contact_id: _builtins.str
     """The contact."""
     step: _builtins.str
-    """Which step: `answer`, `flow`, `route`, `bridge`, `accept`, `record`."""
+    """Which step: `answer`, `start_flow`, `route/<n>`, `play/<verb>`, `accept`, `bridge`."""
     reason: _builtins.str
     """Why, for people."""
     reservation_id: _builtins.str
-    """The reservation, for `bridge` and `accept`."""
+    """The reservation, for `accept` and `bridge`."""
     def __init__(
         self,
         *,
