@@ -28,11 +28,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._jumping.now
 
 
-class VirtualTime(asyncio.DefaultEventLoopPolicy):
-    def new_event_loop(self):
-        return VirtualLoop()
-
-
 def now_ms():
     """Unix milliseconds by the running loop's time."""
     return 1_700_000_000_000 + int(asyncio.get_running_loop().time() * 1_000)

@@ -1,7 +1,5 @@
-import pytest
-from virtual_loop import VirtualTime
+from virtual_loop import VirtualLoop
 
 
-@pytest.fixture
-def event_loop_policy():
-    return VirtualTime()
+def pytest_asyncio_loop_factories(config, item):
+    return {"virtual": VirtualLoop}
