@@ -51,7 +51,7 @@ def bind(settings: RecordingSettings) -> Service:
     if settings.retention:
         retention = Retention(settings.retention, table, report, f.clock)
         components.append(Background("retention", retention.run))
-    f.telemetry.gauge("junctor.recording.active", lambda: len(recorder))
+    f.telemetry.gauge("junctor.recording.active", lambda: recorder.live)
     recordings = Recordings(f.commands.apply, look, table, studio, f.audit)
     servicer = RecordingServicer(recordings)
     return f.service(

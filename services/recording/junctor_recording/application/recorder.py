@@ -112,7 +112,9 @@ class Recorder:
         self._sessions: dict[tuple[int, str, str], _Session] = {}
         self._stopped = False
 
-    def __len__(self) -> int:
+    @property
+    def live(self) -> int:
+        """Recordings that this process works on."""
         return len(self._sessions)
 
     async def start(self) -> None:
@@ -268,7 +270,8 @@ class _Session:
             if not state.path:
                 await self._close()
                 await self._recorder.studio.discard(state)
-            await self._broken(state, str(error) or type(error).__name__, partial=bool(state.path))
+            partial = bool(state.path) and state.state != "sealing"
+            await self._broken(state, str(error) or type(error).__name__, partial=partial)
         except Exception as again:
             log.warning("a recording's fact waits", extra={"contact_id": self._contact, "error": repr(again)})
             await self._pause()

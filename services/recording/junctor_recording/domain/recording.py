@@ -293,7 +293,7 @@ def _decide(
         case RecordingBroken(_, reason, partial):
             if _runs(state) and partial:
                 return [RecordingStopping(tenant, contact, reason)]
-            if _runs(state) or state.state == "sealing":
+            if _runs(state) or (state.state == "sealing" and not partial):
                 return [RecordingFailed(tenant, contact, recording, state.reason or reason)]
             return []
         case RecordingDeleted():

@@ -126,7 +126,7 @@ class Stage:
 
     async def over(self):
         async with asyncio.timeout(5):
-            while len(self.recorder):
+            while self.recorder.live:
                 await asyncio.sleep(0.001)
 
 
@@ -165,7 +165,7 @@ async def test_a_pause_takes_hold_at_once(stage):
 
 async def test_another_processes_entries_are_left_to_it(stage):
     stage.give(pb.StartRecordingRequest(contact_id=CONTACT), mine=False)
-    assert len(stage.recorder) == 0
+    assert stage.recorder.live == 0
 
 
 async def test_an_owner_goes_on_with_what_the_last_one_left(stage):

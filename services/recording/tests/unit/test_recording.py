@@ -173,9 +173,11 @@ def test_a_broken_recording_without_audio_fails(given):
 
 def test_the_first_reason_stays():
     given = (*ACTIVE, RecordingStopping("t1", "c1", "the disk is full"))
-    assert when(given, RecordingBroken("c1", "no audio", partial=True)) == [
-        RecordingFailed("t1", "c1", "r1", "the disk is full")
-    ]
+    assert when(given, RecordingBroken("c1", "no audio")) == [RecordingFailed("t1", "c1", "r1", "the disk is full")]
+
+
+def test_what_is_being_sealed_already_is_sealed():
+    assert when(CLOSING, RecordingBroken("c1", "the disk is full", partial=True)) == []
 
 
 @pytest.mark.parametrize("given", [NOTHING, KEPT, BROKEN, GOING, GONE])
