@@ -37,7 +37,7 @@ def reactions(fact: Fact) -> Callable[[Event], Iterable[journal_pb2.Input]]:
 
 
 def meaning(event: Message | None) -> Message | None:
-    """The fact for a conversation; None for what is another edge's. Some events do not name the edge: all get those."""
+    """The fact for a conversation; None for what is another edge's or means nothing to it."""
     if getattr(event, "edge", EDGE) != EDGE:
         return None
     match event:

@@ -19,9 +19,7 @@ def says(text: str, words: Iterable[str]) -> bool:
     plain = _plain(text)
     for word in words:
         wanted = _plain(word).strip()
-        if wanted and (
-            wanted in plain if _unspaced(wanted) else re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", plain)
-        ):
+        if wanted and (wanted in plain if _unspaced(wanted) else re.search(_whole(wanted), plain)):
             return True
     return False
 
@@ -32,6 +30,13 @@ def read(text: str, rules: Iterable[tuple[tuple[str, ...], BotReading]], fallbac
         if says(text, words):
             return reading
     return BotReading(fallback=fallback, attempts=attempts or DEFAULT_ATTEMPTS)
+
+
+def _whole(word: str) -> str:
+    """A pattern of the word with no letter or digit that goes on before or after it."""
+    before = r"(?<!\w)" if word[0].isalnum() else ""
+    after = r"(?!\w)" if word[-1].isalnum() else ""
+    return f"{before}{re.escape(word)}{after}"
 
 
 def _plain(text: str) -> str:
