@@ -35,6 +35,7 @@ SPANS: dict[str, str] = {
 METRICS: dict[str, str] = {
     "junctor.analytics.insert_delay": "event to row [ms]",
     "junctor.analytics.rows": "rows inserted [rows]",
+    "junctor.analytics.skipped_records": "records, span lines and rows left out [records]",
     "junctor.clock.backward_jumps": "times that the clock was set back [jumps]",
     "junctor.cti.calls": "live calls [calls]",
     "junctor.cti.invite_duration": "INVITE to 200 OK [ms]",

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from junctor.options.v1 import options_pb2 as junctor_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$junctor/analytics/v1/analytics.proto\x12\x14junctor.analytics.v1\x1a junctor/options/v1/options.proto\"?\n\x13ReportQueuesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04\x66rom\x18\x02 \x01(\x03\x12\n\n\x02to\x18\x03 \x01(\x03\"J\n\x14ReportQueuesResponse\x12\x32\n\x06queues\x18\x01 \x03(\x0b\x32\".junctor.analytics.v1.QueueFigures\"\x9e\x01\n\x0cQueueFigures\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0f\n\x07offered\x18\x02 \x01(\x04\x12\x10\n\x08\x61nswered\x18\x03 \x01(\x04\x12\x11\n\tabandoned\x18\x04 \x01(\x04\x12\x15\n\rservice_level\x18\x05 \x01(\x01\x12\x0e\n\x06\x61sa_ms\x18\x06 \x01(\x01\x12\x0e\n\x06\x61ht_ms\x18\x07 \x01(\x01\x12\x12\n\noverflowed\x18\x08 \x01(\x04\"?\n\x19GetContactTimelineRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncontact_id\x18\x02 \x01(\t\"R\n\x1aGetContactTimelineResponse\x12\x34\n\x07\x65ntries\x18\x01 \x03(\x0b\x32#.junctor.analytics.v1.TimelineEntry\"Z\n\rTimelineEntry\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t2\x85\x02\n\x10\x41nalyticsService\x12n\n\x0cReportQueues\x12).junctor.analytics.v1.ReportQueuesRequest\x1a*.junctor.analytics.v1.ReportQueuesResponse\"\x07\xf2\xbb\x18\x03\x02\x04\x03\x12\x80\x01\n\x12GetContactTimeline\x12/.junctor.analytics.v1.GetContactTimelineRequest\x1a\x30.junctor.analytics.v1.GetContactTimelineResponse\"\x07\xf2\xbb\x18\x03\x02\x04\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$junctor/analytics/v1/analytics.proto\x12\x14junctor.analytics.v1\x1a junctor/options/v1/options.proto\"?\n\x13ReportQueuesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04\x66rom\x18\x02 \x01(\x03\x12\n\n\x02to\x18\x03 \x01(\x03\"J\n\x14ReportQueuesResponse\x12\x32\n\x06queues\x18\x01 \x03(\x0b\x32\".junctor.analytics.v1.QueueFigures\"\xd5\x01\n\x0cQueueFigures\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0f\n\x07offered\x18\x02 \x01(\x04\x12\x10\n\x08\x61nswered\x18\x03 \x01(\x04\x12\x11\n\tabandoned\x18\x04 \x01(\x04\x12\x1a\n\rservice_level\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06\x61sa_ms\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x13\n\x06\x61ht_ms\x18\x07 \x01(\x01H\x02\x88\x01\x01\x12\x12\n\noverflowed\x18\x08 \x01(\x04\x42\x10\n\x0e_service_levelB\t\n\x07_asa_msB\t\n\x07_aht_ms\"?\n\x19GetContactTimelineRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncontact_id\x18\x02 \x01(\t\"R\n\x1aGetContactTimelineResponse\x12\x34\n\x07\x65ntries\x18\x01 \x03(\x0b\x32#.junctor.analytics.v1.TimelineEntry\"Z\n\rTimelineEntry\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t2\x85\x02\n\x10\x41nalyticsService\x12n\n\x0cReportQueues\x12).junctor.analytics.v1.ReportQueuesRequest\x1a*.junctor.analytics.v1.ReportQueuesResponse\"\x07\xf2\xbb\x18\x03\x02\x04\x03\x12\x80\x01\n\x12GetContactTimeline\x12/.junctor.analytics.v1.GetContactTimelineRequest\x1a\x30.junctor.analytics.v1.GetContactTimelineResponse\"\x07\xf2\xbb\x18\x03\x02\x04\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,13 +41,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTQUEUESRESPONSE']._serialized_start=161
   _globals['_REPORTQUEUESRESPONSE']._serialized_end=235
   _globals['_QUEUEFIGURES']._serialized_start=238
-  _globals['_QUEUEFIGURES']._serialized_end=396
-  _globals['_GETCONTACTTIMELINEREQUEST']._serialized_start=398
-  _globals['_GETCONTACTTIMELINEREQUEST']._serialized_end=461
-  _globals['_GETCONTACTTIMELINERESPONSE']._serialized_start=463
-  _globals['_GETCONTACTTIMELINERESPONSE']._serialized_end=545
-  _globals['_TIMELINEENTRY']._serialized_start=547
-  _globals['_TIMELINEENTRY']._serialized_end=637
-  _globals['_ANALYTICSSERVICE']._serialized_start=640
-  _globals['_ANALYTICSSERVICE']._serialized_end=901
+  _globals['_QUEUEFIGURES']._serialized_end=451
+  _globals['_GETCONTACTTIMELINEREQUEST']._serialized_start=453
+  _globals['_GETCONTACTTIMELINEREQUEST']._serialized_end=516
+  _globals['_GETCONTACTTIMELINERESPONSE']._serialized_start=518
+  _globals['_GETCONTACTTIMELINERESPONSE']._serialized_end=600
+  _globals['_TIMELINEENTRY']._serialized_start=602
+  _globals['_TIMELINEENTRY']._serialized_end=692
+  _globals['_ANALYTICSSERVICE']._serialized_start=695
+  _globals['_ANALYTICSSERVICE']._serialized_end=956
 # @@protoc_insertion_point(module_scope)

@@ -92,11 +92,11 @@ class QueueFigures(_message.Message):
     abandoned: _builtins.int
     """Contacts whose customer left the line."""
     service_level: _builtins.float
-    """Share answered within the queue's threshold, 0 to 1; see docs/metrics.md."""
+    """Share answered within the queue's threshold, 0 to 1; see docs/metrics.md. Unset where no contact counts for it."""
     asa_ms: _builtins.float
-    """Average speed of answer in milliseconds."""
+    """Average speed of answer in milliseconds. Unset where none was answered."""
     aht_ms: _builtins.float
-    """Average handle time (talk and wrap-up) in milliseconds."""
+    """Average handle time (talk and wrap-up) in milliseconds. Unset where none was handled."""
     overflowed: _builtins.int
     """Contacts that left for overflow."""
     def __init__(
@@ -106,16 +106,27 @@ class QueueFigures(_message.Message):
         offered: _builtins.int = ...,
         answered: _builtins.int = ...,
         abandoned: _builtins.int = ...,
-        service_level: _builtins.float = ...,
-        asa_ms: _builtins.float = ...,
-        aht_ms: _builtins.float = ...,
+        service_level: _builtins.float | None = ...,
+        asa_ms: _builtins.float | None = ...,
+        aht_ms: _builtins.float | None = ...,
         overflowed: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_aht_ms", b"_aht_ms", "_asa_ms", b"_asa_ms", "_service_level", b"_service_level", "aht_ms", b"aht_ms", "asa_ms", b"asa_ms", "service_level", b"service_level"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abandoned", b"abandoned", "aht_ms", b"aht_ms", "answered", b"answered", "asa_ms", b"asa_ms", "offered", b"offered", "overflowed", b"overflowed", "queue", b"queue", "service_level", b"service_level"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_aht_ms", b"_aht_ms", "_asa_ms", b"_asa_ms", "_service_level", b"_service_level", "abandoned", b"abandoned", "aht_ms", b"aht_ms", "answered", b"answered", "asa_ms", b"asa_ms", "offered", b"offered", "overflowed", b"overflowed", "queue", b"queue", "service_level", b"service_level"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__aht_ms: _TypeAlias = _typing.Literal["aht_ms"]  # noqa: Y015
+    _WhichOneofArgType__aht_ms: _TypeAlias = _typing.Literal["_aht_ms", b"_aht_ms"]  # noqa: Y015
+    _WhichOneofReturnType__asa_ms: _TypeAlias = _typing.Literal["asa_ms"]  # noqa: Y015
+    _WhichOneofArgType__asa_ms: _TypeAlias = _typing.Literal["_asa_ms", b"_asa_ms"]  # noqa: Y015
+    _WhichOneofReturnType__service_level: _TypeAlias = _typing.Literal["service_level"]  # noqa: Y015
+    _WhichOneofArgType__service_level: _TypeAlias = _typing.Literal["_service_level", b"_service_level"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__aht_ms) -> _WhichOneofReturnType__aht_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__asa_ms) -> _WhichOneofReturnType__asa_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__service_level) -> _WhichOneofReturnType__service_level | None: ...
 
 Global___QueueFigures: _TypeAlias = QueueFigures  # noqa: Y015
 
