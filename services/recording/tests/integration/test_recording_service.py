@@ -6,7 +6,7 @@ import time
 
 import pytest
 from junctor_journal.log import TopicPartition
-from junctor_service.errors import Code, ServiceError
+from junctor_service.errors import Code, ServiceError, from_rpc_error
 from junctor_testkit.audio import goertzel, rms
 
 CUSTOMER, AGENT = 440, 1000
@@ -217,8 +217,6 @@ async def began_at(place):
 async def audited(place):
     tp = TopicPartition("junctor.audit.v1", 0)
     tail = await place.log.tail(await place.log.begin_offsets([tp]))
-    from junctor.audit.v1 import audit_pb2
-
     records = [one for found in (await tail.getmany(timeout_ms=2_000)).values() for one in found]
     await tail.close()
     acts = [audit_pb2.AuditRecord.FromString(record.value) for record in records]
@@ -238,8 +236,6 @@ async def refused(call, code, says):
         await call
     error = refusal.value
     if not isinstance(error, ServiceError):
-        from junctor_service.errors import from_rpc_error
-
         error = from_rpc_error(error)
     assert error.code is code, error
     assert says in error.message
