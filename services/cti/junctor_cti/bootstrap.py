@@ -17,11 +17,11 @@ from junctor_cti.adapters.prompts import Prompts
 from junctor_cti.adapters.sip.edge import SipEdge
 from junctor_cti.adapters.sip.settings import SipSettings
 from junctor_cti.application.calls import new_fold
-from junctor_cti.application.edge import EdgeComponent
 from junctor_cti.application.effects import CallEffects
 from junctor_cti.application.entry_points import EntryPoints
 from junctor_cti.application.performer import Peers
 from junctor_cti.application.reactions import TOPICS, reactions
+from junctor_cti.entrypoints.edge import EdgeComponent
 from junctor_cti.entrypoints.grpc import CtiServicer
 from junctor_cti.settings import CtiSettings
 

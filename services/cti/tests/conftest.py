@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 from junctor_cti.adapters.sip import digest
-from junctor_cti.adapters.sip import events as ev
-from junctor_cti.adapters.sip.edge import SipEdge, UnknownLeg, WrongState
+from junctor_cti.adapters.sip.edge import SipEdge
 from junctor_cti.adapters.sip.settings import SipSettings
+from junctor_cti.application.ports import sip_events as ev
+from junctor_cti.application.ports.edge import UnknownLeg, WrongState
 from junctor_testkit.sip_phone import SipPhone
 
 PASSWORD = "geheim"

@@ -15,11 +15,11 @@ from google.protobuf.message import Message
 from junctor.cti.v1 import cti_pb2
 from junctor_service.ids import sip_contact_id, uuid7
 
-from junctor_cti.adapters.media.dtmf import Digit
-from junctor_cti.adapters.sip import events as sip
-from junctor_cti.adapters.sip.edge import UnknownLeg, WrongState
 from junctor_cti.application.calls import device_stream
 from junctor_cti.application.entry_points import caller_data
+from junctor_cti.application.ports import sip_events as sip
+from junctor_cti.application.ports.edge import UnknownLeg, WrongState
+from junctor_cti.application.ports.media import HeardDigit
 
 if TYPE_CHECKING:
     from junctor_cti.application.slot import Slot
@@ -70,7 +70,7 @@ class EdgeEvents:
             case sip.Unregistered():
                 self._unregistered(event)
 
-    def digit(self, digit: Digit) -> None:
+    def digit(self, digit: HeardDigit) -> None:
         """A digit that the media server heard; only the customer's count."""
         call = self._slot.call(digit.call_id)
         if call is not None and digit.side == "caller":

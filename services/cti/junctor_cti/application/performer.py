@@ -20,9 +20,9 @@ from junctor_service.client import rpc
 from junctor_service.errors import Code, ServiceError
 from junctor_service.ids import step_request_id
 
-from junctor_cti.adapters.media.errors import MediaCallUnknown, MediaError, UnusableSdp
-from junctor_cti.adapters.prompts import Prompts
-from junctor_cti.adapters.sip.edge import UnknownLeg, WrongState
+from junctor_cti.application.ports.edge import UnknownLeg, WrongState
+from junctor_cti.application.ports.media import PromptFiles
+from junctor_cti.application.ports.media_errors import MediaCallUnknown, MediaError, UnusableSdp
 from junctor_cti.application.slot import Slot
 from junctor_cti.domain.call import Call
 from junctor_cti.domain.todo import Todo, todo
@@ -49,7 +49,7 @@ class Peers:
 class Performer:
     """The effects of one slot."""
 
-    def __init__(self, slot: Slot, peers: Peers, prompts: Prompts, realm: str) -> None:
+    def __init__(self, slot: Slot, peers: Peers, prompts: PromptFiles, realm: str) -> None:
         self._slot = slot
         self._peers = peers
         self._prompts = prompts

@@ -19,12 +19,12 @@ from junctor_service.commands import Commands
 from junctor_service.personal_data import Sealer
 from junctor_service.trace_context import contact_traceparent
 
-from junctor_cti.adapters.media.media import Media
-from junctor_cti.adapters.sip.edge import SipEdge, UnknownLeg
 from junctor_cti.application.calls import call_of
 from junctor_cti.application.edge_events import EdgeEvents
 from junctor_cti.application.entry_points import EntryPoints
 from junctor_cti.application.facts import Facts
+from junctor_cti.application.ports.edge import BadRecord, Edge, UnknownLeg
+from junctor_cti.application.ports.media import MediaPort
 from junctor_cti.domain.call import Call, Leg
 from junctor_cti.domain.decide import Line
 from junctor_cti.domain.device import STREAM, Device
@@ -52,12 +52,12 @@ class Slot:
         ledger: Ledger,
         commands: Commands,
         facts: Facts,
-        media: Media,
+        media: MediaPort,
         entry_points: EntryPoints,
         sealer: Sealer,
         clock: Clock,
         log_available: Callable[[], bool],
-        new_edge: Callable[[EdgeEvents], SipEdge],
+        new_edge: Callable[[EdgeEvents], Edge],
     ) -> None:
         self.partition = partition
         self.site = site
@@ -167,7 +167,11 @@ class Slot:
         try:
             self.edge.state(leg.id)
         except UnknownLeg:
-            self.edge.adopt(self.open_record(leg.record, call.tenant))
+            try:
+                self.edge.adopt(self.open_record(leg.record, call.tenant))
+            except BadRecord as error:
+                log.error("leg cannot be taken over", extra={"leg_id": leg.id, "error": str(error)})
+                return 0
             return 1
         return 0
 

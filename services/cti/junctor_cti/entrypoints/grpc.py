@@ -11,12 +11,12 @@ from junctor_service.commands import Commands
 from junctor_service.errors import Code, ServiceError, invalid, not_found
 from junctor_service.setting_values import parse_host_port
 
-from junctor_cti.adapters.media.errors import MediaCallUnknown, MediaError
 from junctor_cti.adapters.sip.sdp import first_payload_type
 from junctor_cti.application.calls import call_of
-from junctor_cti.application.edge import EdgeComponent
+from junctor_cti.application.ports.media_errors import MediaCallUnknown, MediaError
 from junctor_cti.domain.call import Call
 from junctor_cti.domain.decide import Line
+from junctor_cti.entrypoints.edge import EdgeComponent
 
 Folds = Callable[[], list[AggregateFold[Line]]]
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 from junctor_cti.adapters.media.dtmf import Digit, DtmfListener
-from junctor_cti.adapters.media.errors import MediaCallUnknown, MediaError, PlayFailed, UnusableSdp
 from junctor_cti.adapters.media.media import Media
+from junctor_cti.application.ports.media_errors import MediaCallUnknown, MediaError, PlayFailed, UnusableSdp
 from junctor_testkit.audio import tone, write_wav
 from junctor_testkit.rtp import RtpEndpoint, peer_of
 

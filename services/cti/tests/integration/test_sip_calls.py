@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-from junctor_cti.adapters.sip import events as ev
 from junctor_cti.adapters.sip import sdp
-from junctor_cti.adapters.sip.edge import NoRoute, UnknownLeg, WrongState
+from junctor_cti.application.ports import sip_events as ev
+from junctor_cti.application.ports.edge import NoRoute, UnknownLeg, WrongState
 from junctor_testkit.sip_phone import Behavior, PhoneError
 
 MEDIA = sdp.audio_sdp("127.0.0.1", 40000, 1)

@@ -5,7 +5,7 @@ An INVITE is sent seven times before timer B gives up, so one in 1,300 finds no 
 
 import asyncio
 
-from junctor_cti.adapters.sip import events as ev
+from junctor_cti.application.ports import sip_events as ev
 from junctor_testkit.sip_phone import PhoneError
 
 CALLS = 60

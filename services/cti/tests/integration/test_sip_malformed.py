@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from junctor_cti.adapters.sip import events as ev
+from junctor_cti.application.ports import sip_events as ev
 
 GOOD = {
     "Via": "SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKx;rport",

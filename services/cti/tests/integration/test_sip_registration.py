@@ -2,7 +2,7 @@
 
 import pytest
 from aiosipua import SipDigestAuth
-from junctor_cti.adapters.sip import events as ev
+from junctor_cti.application.ports import sip_events as ev
 from junctor_testkit.sip_phone import PhoneError
 
 AOR = "sip:anna@junctor"

@@ -10,8 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from junctor_cti.adapters.sip import events as ev
 from junctor_cti.adapters.sip import sdp
+from junctor_cti.application.ports import sip_events as ev
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 

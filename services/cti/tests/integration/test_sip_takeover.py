@@ -3,7 +3,7 @@
 import asyncio
 
 from junctor_cti.adapters.sip import dialog, sdp
-from junctor_cti.adapters.sip import events as ev
+from junctor_cti.application.ports import sip_events as ev
 from junctor_testkit.sip_phone import Behavior
 
 MEDIA = sdp.audio_sdp("127.0.0.1", 40000, 1)

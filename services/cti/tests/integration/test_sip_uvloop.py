@@ -3,10 +3,10 @@
 import asyncio
 
 import uvloop
-from junctor_cti.adapters.sip import events as ev
 from junctor_cti.adapters.sip import sdp
 from junctor_cti.adapters.sip.edge import SipEdge
 from junctor_cti.adapters.sip.settings import SipSettings
+from junctor_cti.application.ports import sip_events as ev
 from junctor_testkit.sip_phone import SipPhone
 
 MEDIA = sdp.audio_sdp("127.0.0.1", 40000, 1)

@@ -1,6 +1,6 @@
 import pytest
-from junctor_cti.adapters.media.errors import UnusableSdp
 from junctor_cti.adapters.media.offered import nobody, only_chosen, read_offer, receiver
+from junctor_cti.application.ports.media_errors import UnusableSdp
 from junctor_testkit.rtp import peer_of
 
 OFFER = (

@@ -4,8 +4,9 @@ from dataclasses import fields
 
 import pytest
 from junctor_cti.adapters.sip import codec, dialog
-from junctor_cti.adapters.sip.dialog import BadRecord, Record
+from junctor_cti.adapters.sip.dialog import Record
 from junctor_cti.adapters.sip.peer import Peer, parse_peer
+from junctor_cti.application.ports.edge import BadRecord
 
 
 def full_record() -> Record:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from junctor_cti.adapters.media.errors import MediaCallUnknown, MediaError, PlayFailed
 from junctor_cti.adapters.media.ng import NgClient, Reply
 from junctor_cti.adapters.media.offered import nobody, only_chosen, receiver
+from junctor_cti.application.ports.media_errors import MediaCallUnknown, MediaError, PlayFailed
 
 Side = Literal["caller", "agent"]
 TAGS: Mapping[Side, str] = {"caller": "A", "agent": "far"}

@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 from junctor_cti.adapters.media.bencode import BencodeError, decode, encode
-from junctor_cti.adapters.media.errors import MediaCallUnknown, MediaError, UnusableSdp
+from junctor_cti.application.ports.media_errors import MediaCallUnknown, MediaError, UnusableSdp
 
 log = logging.getLogger(__name__)
 WAITS = (0.25, 0.5, 0.75, 1.0)

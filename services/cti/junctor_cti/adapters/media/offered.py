@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from junctor_cti.adapters.media.errors import UnusableSdp
+from junctor_cti.application.ports.media_errors import UnusableSdp
 
 CODECS = {8: "PCMA", 0: "PCMU"}
 """By RTP payload type (RFC 3551), the preferred first."""

@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping
 
 from junctor_cti.adapters.sip import codec, dialog, sdp
 from junctor_cti.adapters.sip.codec import Request, Response
-from junctor_cti.adapters.sip.events import (
+from junctor_cti.adapters.sip.legs import Held, HeldKind, Leg
+from junctor_cti.adapters.sip.peer import Peer
+from junctor_cti.adapters.sip.signaling import SDP, Signaling
+from junctor_cti.adapters.sip.transactions import ServerTransaction
+from junctor_cti.adapters.sip.validator import ALLOW
+from junctor_cti.application.ports.edge import WrongState
+from junctor_cti.application.ports.sip_events import (
     AckTimeout,
     Canceled,
     Cleared,
@@ -17,11 +23,6 @@ from junctor_cti.adapters.sip.events import (
     Referred,
     Renegotiated,
 )
-from junctor_cti.adapters.sip.legs import Held, HeldKind, Leg, WrongState
-from junctor_cti.adapters.sip.peer import Peer
-from junctor_cti.adapters.sip.signaling import SDP, Signaling
-from junctor_cti.adapters.sip.transactions import ServerTransaction
-from junctor_cti.adapters.sip.validator import ALLOW
 
 RETRY_AFTER_S = "5"
 _OPEN_INVITE = (dialog.INCOMING, dialog.PROCEEDING, dialog.ANSWERED)

@@ -8,13 +8,13 @@ from copy import copy
 from junctor_cti.adapters.sip import codec, dialog, sdp
 from junctor_cti.adapters.sip.codec import Response
 from junctor_cti.adapters.sip.dialog import Record
-from junctor_cti.adapters.sip.events import Answered, Reinvited, Rejected, Ringing
-from junctor_cti.adapters.sip.legs import Leg, WrongState
+from junctor_cti.adapters.sip.legs import Leg
 from junctor_cti.adapters.sip.peer import Peer
 from junctor_cti.adapters.sip.signaling import SDP, Signaling
 from junctor_cti.adapters.sip.transactions import ClientTransaction
 from junctor_cti.adapters.sip.validator import ALLOW
-from junctor_cti.adapters.sip.wire import NoRoute
+from junctor_cti.application.ports.edge import NoRoute, WrongState
+from junctor_cti.application.ports.sip_events import Answered, Reinvited, Rejected, Ringing
 
 NORMAL_CLEARING = 16
 

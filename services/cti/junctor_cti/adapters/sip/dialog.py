@@ -11,16 +11,13 @@ from dataclasses import dataclass, field, fields
 from junctor_cti.adapters.sip import codec
 from junctor_cti.adapters.sip.codec import Request, Response
 from junctor_cti.adapters.sip.peer import Peer, parse_peer
+from junctor_cti.application.ports.edge import BadRecord
 
 VERSION = 1
 CSEQ_JUMP = 1000
 
 INCOMING, PROCEEDING, PREPARED, RINGING, EARLY = "incoming", "proceeding", "prepared", "ringing", "early"
 ANSWERED, CONFIRMED, ENDING, ENDED = "answered", "confirmed", "ending", "ended"
-
-
-class BadRecord(ValueError):
-    """The bytes are not a leg's record. Trying again changes nothing: it belongs into the dead letters."""
 
 
 @dataclass(slots=True)

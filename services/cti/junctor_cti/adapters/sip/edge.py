@@ -18,9 +18,8 @@ from junctor_cti.adapters.sip import codec, dialog, validator
 from junctor_cti.adapters.sip.called import Called
 from junctor_cti.adapters.sip.calling import NORMAL_CLEARING, Calling
 from junctor_cti.adapters.sip.codec import Malformed, Request, Response
-from junctor_cti.adapters.sip.events import Event, Unregistered
 from junctor_cti.adapters.sip.flood import FloodGate
-from junctor_cti.adapters.sip.legs import Leg, UnknownLeg, WrongState
+from junctor_cti.adapters.sip.legs import Leg
 from junctor_cti.adapters.sip.peer import Peer
 from junctor_cti.adapters.sip.registrar import Binding, Registrar, decode_binding
 from junctor_cti.adapters.sip.settings import SipSettings
@@ -28,7 +27,9 @@ from junctor_cti.adapters.sip.signaling import Signaling
 from junctor_cti.adapters.sip.takeover import adopt
 from junctor_cti.adapters.sip.transactions import Transactions
 from junctor_cti.adapters.sip.validator import Fault
-from junctor_cti.adapters.sip.wire import NoRoute, Wire
+from junctor_cti.adapters.sip.wire import Wire
+from junctor_cti.application.ports.edge import NoRoute, UnknownLeg, WrongState
+from junctor_cti.application.ports.sip_events import Event, Unregistered
 
 __all__ = ["NoRoute", "SipEdge", "UnknownLeg", "WrongState"]
 log = logging.getLogger(__name__)

@@ -10,24 +10,9 @@ from junctor_cti.adapters.sip import dialog
 from junctor_cti.adapters.sip.codec import Request
 from junctor_cti.adapters.sip.dialog import Record
 from junctor_cti.adapters.sip.transactions import ClientTransaction, ServerTransaction
+from junctor_cti.application.ports.edge import UnknownLeg, WrongState
 
 HeldKind = Literal["bye", "cancel", "offer", "refer"]
-
-
-class UnknownLeg(LookupError):
-    """No such leg: it was never here or is forgotten. Retrying changes nothing; nothing was sent."""
-
-    retryable = False
-
-
-class WrongState(RuntimeError):
-    """The leg's state does not allow the command. Retrying changes nothing; nothing was sent."""
-
-    retryable = False
-
-    def __init__(self, leg_id: str, state: str, command: str) -> None:
-        super().__init__(f"{command} is not possible for a leg that is {state}")
-        self.leg_id, self.state, self.command = leg_id, state, command
 
 
 @dataclass(slots=True)

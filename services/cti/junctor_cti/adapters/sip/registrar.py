@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from junctor_cti.adapters.sip import codec
 from junctor_cti.adapters.sip.codec import Request, Response
 from junctor_cti.adapters.sip.digest import Digest, Verdict
-from junctor_cti.adapters.sip.events import Registered, Unregistered
 from junctor_cti.adapters.sip.peer import Peer, parse_peer
 from junctor_cti.adapters.sip.settings import SipSettings
 from junctor_cti.adapters.sip.transactions import Scheduler
+from junctor_cti.application.ports.sip_events import Registered, Unregistered
 
 
 @dataclass(frozen=True, slots=True)

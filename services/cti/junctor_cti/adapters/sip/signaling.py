@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from junctor_cti.adapters.sip import codec, dialog
 from junctor_cti.adapters.sip.codec import Request, Response
-from junctor_cti.adapters.sip.events import Cleared, Event
 from junctor_cti.adapters.sip.legs import Leg, LegTable
 from junctor_cti.adapters.sip.peer import Peer
 from junctor_cti.adapters.sip.registrar import Registrar
@@ -16,6 +15,7 @@ from junctor_cti.adapters.sip.settings import SipSettings
 from junctor_cti.adapters.sip.transactions import ClientTransaction, Scheduler, ServerTransaction, Transactions
 from junctor_cti.adapters.sip.validator import ALLOW
 from junctor_cti.adapters.sip.wire import Wire
+from junctor_cti.application.ports.sip_events import Cleared, Event
 
 log = logging.getLogger(__name__)
 SDP = "application/sdp"

@@ -15,12 +15,6 @@ from junctor_cti.adapters.sip.udp import UdpTransport
 DEFAULT_PORTS: dict[Transport, int] = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}
 
 
-class NoRoute(ValueError):
-    """A target that cannot be reached: no registration, no proxy, and its host is no IP address."""
-
-    retryable = False
-
-
 class Wire:
     def __init__(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from junctor_journal.ledger import Ledger
 from junctor_service.foundation import Foundation
 
-from junctor_cti.adapters.media.dtmf import DtmfListener
+from junctor_cti.adapters.media.dtmf import Digit, DtmfListener
 from junctor_cti.adapters.media.media import Media
 from junctor_cti.adapters.prompts import Prompts
 from junctor_cti.adapters.sip.edge import SipEdge
@@ -16,6 +16,7 @@ from junctor_cti.application.effects import CallEffects
 from junctor_cti.application.entry_points import EntryPoints
 from junctor_cti.application.facts import Facts
 from junctor_cti.application.performer import Peers, Performer
+from junctor_cti.application.ports.media import HeardDigit
 from junctor_cti.application.slot import Slot
 from junctor_cti.settings import CtiSettings
 
@@ -78,7 +79,7 @@ class EdgeComponent:
         self._effects.serve(slot, Performer(slot, self._peers, self._prompts, settings.sip_realm), self._peers)
         f.telemetry.gauge("junctor.cti.spooled_facts", lambda: len(slot.facts))
         self._digits = await DtmfListener.open(
-            (settings.dtmf_listen.host, settings.dtmf_listen.port), slot.events.digit
+            (settings.dtmf_listen.host, settings.dtmf_listen.port), lambda digit: slot.events.digit(_heard(digit))
         )
         self.slot = slot
 
@@ -91,3 +92,7 @@ class EdgeComponent:
         if self._media is not None:
             self._media.close()
         del deadline
+
+
+def _heard(digit: Digit) -> HeardDigit:
+    return HeardDigit(digit.call_id, digit.side, digit.digit)

@@ -1,0 +1,1 @@
+"""What cti needs of the outside world, as its adapters give it."""
