@@ -5,6 +5,7 @@ import resource
 import time
 
 import pytest
+from junctor.audit.v1 import audit_pb2
 from junctor_journal.log import TopicPartition
 from junctor_service.errors import Code, ServiceError, from_rpc_error
 from junctor_testkit.audio import goertzel, rms
