@@ -6,6 +6,7 @@ import click
 
 # Name of the command and its file; imported when it is asked for, so that `junctor --help` stays quick.
 COMMANDS = {
+    "demo": "a site, twenty calls, five chats, and the report",
     "up": "start a site on this machine",
     "down": "stop it",
     "status": "what runs, where, and how it is",

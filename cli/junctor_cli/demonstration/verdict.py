@@ -17,6 +17,7 @@ from junctor_testkit.audio import goertzel
 from junctor_cli.demonstration.agents import Agent
 from junctor_cli.demonstration.callers import CallResult
 from junctor_cli.demonstration.cast import TENANT, Ending
+from junctor_cli.demonstration.chats import ChatResult
 from junctor_cli.demonstration.report import Reports
 
 ROWS_WITHIN = 20.0
@@ -69,6 +70,16 @@ async def judge(
         elif result.agent_id:
             problems += await _recording_problems(result, agents[result.agent_id].part.tone_hz, recording)
     return problems
+
+
+def chat_problems(chats: Sequence[ChatResult], reports: Reports) -> list[str]:
+    """One sentence for everything that is missing of a conversation."""
+    problems = [f"{chat.chatter.name}: {problem}" for chat in chats for problem in chat.problems]
+    contacts = [chat.contact_id for chat in chats if chat.contact_id]
+    closed = {row[0] for row in reports.contacts(contacts) if row[2] is not None} if contacts else set()
+    return problems + [
+        f"{chat.chatter.name}: no closed row in junctor.contacts" for chat in chats if chat.contact_id not in closed
+    ]
 
 
 async def _recording_problems(result: CallResult, agent_hz: int, recording: Any) -> list[str]:

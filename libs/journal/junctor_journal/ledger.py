@@ -98,9 +98,9 @@ class Ledger:
     ) -> None:
         self.service = service
         self._log = log
-        self._effects = effects or NoEffects()
+        self._effects: Effects = NoEffects() if effects is None else effects
         self._settings = settings or LedgerSettings()
-        self._pump: Pump = pump or GroupPump()
+        self._pump: Pump = GroupPump() if pump is None else pump
         self._clock = clock
         self._route = route
         self._report_divergence = on_divergence
