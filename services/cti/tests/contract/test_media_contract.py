@@ -75,13 +75,17 @@ class Engine:
         self.process.send_signal(number)
         return self.process.wait(10)
 
-    async def ready(self, media: Media) -> None:
-        limit = time.monotonic() + 15
+    async def ready(self, media: Media, limit: float = 90.0, starts: int = 5) -> None:
+        """Until it answers. One that ends at once (its predecessor's port was not free yet) is started again."""
+        until = time.monotonic() + limit
         while True:
             try:
                 return await media.ping()
             except MediaError:
-                if time.monotonic() > limit or self.process.poll() is not None:
+                if self.process.poll() is not None and starts > 0:
+                    starts -= 1
+                    self.start()
+                elif self.process.poll() is not None or time.monotonic() > until:
                     raise AssertionError(f"{self.name} is not up: {self.log.read_text()[-2000:]}") from None
 
 
