@@ -50,8 +50,8 @@ class Agent:
         phone = await SipPhone.open(part.device, sip, password=part.password, domain="junctor", tone_hz=part.tone_hz)
         channels = Channels(StaticToken(token))
         await channels.start()
-        router = router_pb2_grpc.RouterServiceStub(channels.channel(address("router")))  # type: ignore[no-untyped-call]
-        omnichannel = omnichannel_pb2_grpc.OmnichannelServiceStub(channels.channel(address("omnichannel")))  # type: ignore[no-untyped-call]
+        router = router_pb2_grpc.RouterServiceStub(channels.channel(address("router")))
+        omnichannel = omnichannel_pb2_grpc.OmnichannelServiceStub(channels.channel(address("omnichannel")))
         agent = cls(part, phone, channels, router, omnichannel)
         phone.behavior = Behavior(answer_after_ms=ANSWER_AFTER_MS if part.answers else None)
         phone.on_call = agent._rung

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from junctor_testkit.chat_client import ChatClient
 
@@ -65,6 +66,10 @@ async def _converse(chatter: Chatter, chat: ChatClient, result: ChatResult) -> N
     if not result.agent_id:
         result.problems.append("the bot never handed over")
     await chat.close()
+
+
+def _answered(chat: ChatClient, after: int) -> bool:
+    return any(message.seq > after and message.author in ("bot", "agent") for message in chat.messages)
 
 
 def _handed_over(chat: ChatClient) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import isnan
 from typing import Any
 
 from clickhouse_driver import Client
@@ -96,4 +97,4 @@ def show_timeline(console: Console, contact: str, rows: list[tuple[Any, ...]]) -
 
 
 def _seconds(milliseconds: float | None) -> str:
-    return "" if milliseconds is None or milliseconds != milliseconds else f"{milliseconds / 1000:.1f} s"
+    return "" if milliseconds is None or isnan(milliseconds) else f"{milliseconds / 1000:.1f} s"

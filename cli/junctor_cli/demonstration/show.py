@@ -54,8 +54,8 @@ async def show(site: Site, tenant_file: Path, console: Console) -> Shown:
         for part in cast.agents(tenant_file):
             token = mint(site.key, part.agent_id, TENANT, ["agent"], part.agent_id, TOKEN_SECONDS)
             agents[part.agent_id] = await Agent.open(part, sip, site.address, token)
-        router = router_pb2_grpc.RouterServiceStub(supervisor.channel(site.address("router")))  # type: ignore[no-untyped-call]
-        recording = recording_pb2_grpc.RecordingServiceStub(supervisor.channel(site.address("recording")))  # type: ignore[no-untyped-call]
+        router = router_pb2_grpc.RouterServiceStub(supervisor.channel(site.address("router")))
+        recording = recording_pb2_grpc.RecordingServiceStub(supervisor.channel(site.address("recording")))
         board = asyncio.create_task(Board(router, calls, console).run())
         joining = [asyncio.create_task(_join(agent)) for agent in agents.values()]
         await asyncio.gather(
@@ -67,7 +67,7 @@ async def show(site: Site, tenant_file: Path, console: Console) -> Shown:
             *joining,
         )
         reports = report.Reports(site.clickhouse.analyst)
-        contacts = [found.contact_id for found in (*calls, *chats) if found.contact_id]
+        contacts = [contact for contact in (*(c.contact_id for c in calls), *(c.contact_id for c in chats)) if contact]
         recorded = [call.contact_id for call in calls if call.agent_id]
         await verdict.rows_there(reports, contacts, recorded)
         board.cancel()

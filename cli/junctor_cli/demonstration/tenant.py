@@ -21,7 +21,7 @@ async def apply(site: Site, path: Path) -> None:
     channels = Channels(StaticToken(token))
     await channels.start()
     try:
-        stub = directory_pb2_grpc.DirectoryServiceStub(channels.channel(site.address("directory")))  # type: ignore[no-untyped-call]
+        stub = directory_pb2_grpc.DirectoryServiceStub(channels.channel(site.address("directory")))
         await rpc(
             stub.ApplyConfiguration(
                 directory_pb2.ApplyConfigurationRequest(
