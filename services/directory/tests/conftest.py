@@ -63,7 +63,7 @@ async def place(tmp_path):
     async with KafkaServer(tmp_path / "kafka", port=0, controller_port=0, heap_mb=256) as kafka:
         log = KafkaLog(kafka.bootstrap, client_id="setup")
         await log.start()
-        wanted = topics.declared(TOPICS)
-        await log.ensure_topics([one for one in wanted if ".directory." in one.name or one.name == "junctor.audit.v1"])
+        declared = topics.declared(TOPICS)
+        await log.ensure_topics([one for one in declared if ".directory." in one.name or "audit" in one.name])
         await log.stop()
         yield Place(tmp_path, kafka.bootstrap)
