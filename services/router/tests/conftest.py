@@ -155,15 +155,14 @@ class Place:
 
     async def spawn(self):
         """The router as a process of its own, ready. End it with `kill`."""
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "junctor_router",
             env={**os.environ, **self.environment},
             stdout=asyncio.subprocess.DEVNULL,
-            stderr=open(self.folder / "router.log", "ab"),  # noqa: SIM115
+            stderr=open(self.folder / "router.log", "ab"),
         )
-        return process
 
     async def events(self, enough, seconds=30):
         """The tenant's events as the relay published them, each once, until `enough(messages)`."""

@@ -35,6 +35,22 @@ class _Column:
     values: dict[Scalar, int] = field(default_factory=dict)
 
 
+class _Bits:
+    """A set of positions while it is being made: a growing int would be copied for each of them."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def set(self, position: int) -> None:
+        at = position >> 3
+        if at >= len(self._bytes):
+            self._bytes.extend(bytes(at + 1 - len(self._bytes)))
+        self._bytes[at] |= 1 << (position & 7)
+
+    def number(self) -> int:
+        return int.from_bytes(self._bytes, "little")
+
+
 @dataclass(slots=True)
 class AttributeIndex:
     """Meets `expression.Sets`. `top` is the next position; `gap`, `cursor` the state of closing up (-1: not running)."""
@@ -60,14 +76,32 @@ class AttributeIndex:
 
     def add(self, member: Member) -> None:
         """Puts a member last in rank."""
-        self.place(member, self.top)
+        member.position = self.top
+        self.members[self.top] = member
+        self._flip(member, 1 << self.top)
+        self.top += 1
 
-    def place(self, member: Member, position: int) -> None:
-        """Puts a member at a free position (restoring a state)."""
-        member.position = position
-        self.members[position] = member
-        self.top = max(self.top, position + 1)
-        self._flip(member, 1 << position)
+    def restore(self, members: Iterable[tuple[Member, int]]) -> None:
+        """Fills an empty index: members, with what is open to them, at the positions they had."""
+        everyone = _Bits()
+        opened = [_Bits() for _ in Channel]
+        columns: dict[str, dict[Scalar, _Bits]] = {}
+        for member, position in members:
+            member.position = position
+            self.members[position] = member
+            everyone.set(position)
+            for channel in Channel:
+                if member.open >> channel & 1:
+                    opened[channel].set(position)
+            for name, value in member.attributes.items():
+                columns.setdefault(name, {}).setdefault(value, _Bits()).set(position)
+        self.everyone = everyone.number()
+        self._open = [bits.number() for bits in opened]
+        for name, values in columns.items():
+            column = self._columns[name] = _Column()
+            for value, bits in values.items():
+                column.values[value] = bits.number()
+                column.present |= column.values[value]
 
     def remove(self, member: Member) -> None:
         self._flip(member, 1 << member.position)

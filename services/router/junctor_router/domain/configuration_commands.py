@@ -129,7 +129,7 @@ def _plan(pool: PoolState, id: str, version: int, value: PlanValue | None) -> li
     if value is None:
         pool.plans.pop(id, None)
     else:
-        pool.plans[id] = compile_plan(version, value, pool.parse, pool.attributes)
+        pool.plans[id] = compile_plan(id, version, value, pool.parse, pool.attributes)
     _rework_tasks(pool, {queue.id for queue in pool.queues.values() if queue.value.plan == id}, matching.PLAN_CHANGED)
     if value is None:
         users = sorted(queue.id for queue in pool.queues.values() if queue.value.plan == id)
@@ -169,7 +169,7 @@ def _attribute(pool: PoolState, id: str, value: AttributeValue | None) -> None:
     pool.forget_compiled()
     pool.lines.retire()
     for name, plan in pool.plans.items():
-        pool.plans[name] = compile_plan(plan.version, plan.value, pool.parse, pool.attributes)
+        pool.plans[name] = compile_plan(name, plan.version, plan.value, pool.parse, pool.attributes)
     for agent in pool.agents.values():
         if id in agent.value.attributes:
             pool.rework["agent", agent.id] = "attribute_changed"

@@ -13,14 +13,14 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from junctor_router.domain.expression import Node, Scalar, holds
+from junctor_router.domain.expression import Node, Scalar, holds, needed
 from junctor_router.domain.task import Key
 from junctor_router.domain.values import AgentOrder, Channel
 
 MAX_LINES = 4_096
 """Lines kept, empty ones included, before the empty ones are dropped."""
 
-LineKey = tuple[str, int, int, int, tuple[str, ...], tuple[str | None, ...]]
+LineKey = tuple[str, int, int, str, tuple[str, ...], tuple[str | None, ...]]
 
 
 @dataclass(slots=True)
@@ -56,6 +56,9 @@ class WaitingLines:
     generation: int = 0
     _by_key: dict[LineKey, Line] = field(default_factory=dict)
     _waiting: list[int] = field(default_factory=lambda: [0] * len(Channel))
+    _needing: dict[str, int] = field(default_factory=dict)
+    """Lines that nobody meets who does not have the attribute."""
+    _open_to_all: int = 0
     _next: int = 0
     _limit: int = MAX_LINES
 
@@ -109,7 +112,10 @@ class WaitingLines:
     def _met(self, profile: Profile, waiting: int) -> int:
         if profile.generation != self.generation:
             profile.generation, profile.asked, profile.met = self.generation, 0, 0
-        unknown = waiting & ~profile.asked
+        possible = self._open_to_all
+        for name in profile.attributes:
+            possible |= self._needing.get(name, 0)
+        unknown = waiting & possible & ~profile.asked
         profile.asked |= unknown
         while unknown:
             low = unknown & -unknown
@@ -126,6 +132,11 @@ class WaitingLines:
 
     def _keep(self, line: Line) -> None:
         self.lines[line.number] = line
+        needs = needed(line.wanted)
+        if needs is None:
+            self._open_to_all |= 1 << line.number
+        else:
+            self._needing[needs] = self._needing.get(needs, 0) | 1 << line.number
         self.by_queue.setdefault(line.queue, {})[line.number] = line
         if not line.retired:
             self._by_key[line.key] = line
@@ -137,6 +148,7 @@ class WaitingLines:
         self._by_key.clear()
         self.by_queue.clear()
         self._waiting = [0] * len(Channel)
+        self._needing, self._open_to_all = {}, 0
         for number, line in enumerate(kept):
             line.number = number
             self._keep(line)

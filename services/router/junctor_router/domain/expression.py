@@ -228,6 +228,20 @@ def holds(node: Node, attributes: Mapping[str, Scalar]) -> bool:
             raise ValueError("the tree is not bound")
 
 
+def needed(node: Node) -> str | None:
+    """An attribute without which nobody meets a bound tree; None where there is no such one."""
+    match node:
+        case Compare(_, Attribute(name), _) | In(Attribute(name), _) | Has(Attribute(name)):
+            return name
+        case And(parts):
+            return next((name for name in map(needed, parts) if name is not None), None)
+        case Or(parts):
+            names = {needed(part) for part in parts}
+            return names.pop() if len(names) == 1 else None
+        case _:
+            return None
+
+
 def compares(operator: str, left: Scalar, right: Scalar) -> bool:
     """False where the two are of different kinds."""
     return type(left) is type(right) and _OPERATORS[operator](left, right)

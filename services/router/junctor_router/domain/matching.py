@@ -103,7 +103,7 @@ def line_for(pool: PoolState, task: Task, plan: CompiledPlan, step: int) -> Line
         task.queue,
         step,
         int(task.channel),
-        plan.version,
+        plan.id,
         task.requirements,
         tuple(task.data.get(key) for key in keys),
     )

@@ -22,20 +22,23 @@ class CompiledStep:
 
 @dataclass(frozen=True, slots=True)
 class CompiledPlan:
-    """`version` is the directory's; 0 for the plan of a queue that names none: everyone, until served."""
+    """`id` names the slug and the version, so no two plans share it. `version` is the directory's, 0 for none."""
 
+    id: str
     version: int
     value: PlanValue
     steps: tuple[CompiledStep, ...]
     warnings: tuple[str, ...] = ()
 
 
-OPEN_PLAN = CompiledPlan(0, PlanValue(), (CompiledStep(Step(), Expression("", Constant(True), (), ())),))
-MISSING_PLAN = CompiledPlan(0, PlanValue(), (CompiledStep(Step(), NOBODY),))
+OPEN_PLAN = CompiledPlan("", 0, PlanValue(), (CompiledStep(Step(), Expression("", Constant(True), (), ())),))
+MISSING_PLAN = CompiledPlan("missing", 0, PlanValue(), (CompiledStep(Step(), NOBODY),))
 """Of a queue whose plan is not there (yet)."""
 
 
-def compile_plan(version: int, value: PlanValue, parse: Parse, types: Mapping[str, AttributeType]) -> CompiledPlan:
+def compile_plan(
+    slug: str, version: int, value: PlanValue, parse: Parse, types: Mapping[str, AttributeType]
+) -> CompiledPlan:
     """A step whose expression cannot be used matches nobody, and there is a warning that says where and why."""
     steps = []
     warnings = []
@@ -53,7 +56,7 @@ def compile_plan(version: int, value: PlanValue, parse: Parse, types: Mapping[st
     overflow = value.overflow
     if overflow and overflow not in TREATMENTS and not overflow.startswith(TO_QUEUE):
         warnings.append(f"The overflow {overflow!r} is none of {', '.join(TREATMENTS)}, queue:<slug>; message is used.")
-    return CompiledPlan(version, value, tuple(steps), tuple(warnings))
+    return CompiledPlan(f"{slug}@{version}", version, value, tuple(steps), tuple(warnings))
 
 
 def treatment(plan: CompiledPlan) -> str:

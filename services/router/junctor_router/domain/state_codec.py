@@ -32,6 +32,7 @@ FORMAT = 1
 PIECE_BYTES = 200_000
 _MODULUS = 1 << 128
 _HEADER = ("header", "")
+_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class Encoded:
@@ -62,7 +63,7 @@ class Encoded:
             if plain is None:
                 self._rows.pop(key, None)
                 continue
-            row = json.dumps([*key, plain], separators=(",", ":"), ensure_ascii=False).encode()
+            row = _ENCODE([*key, plain]).encode()
             digest = int.from_bytes(hashlib.sha256(row).digest()[:16], "big")
             self._rows[key] = row
             self._digests[key] = digest
@@ -87,11 +88,11 @@ def restore(state: PoolState, pieces: Iterable[bytes]) -> None:
     state.attributes = {id: AttributeType(plain) for id, plain in rows.get("attribute", [])}
     state.calendars = {id: _calendar(plain) for id, plain in rows.get("calendar", [])}
     for id, (version, plain) in rows.get("plan", []):
-        state.plans[id] = compile_plan(version, _plan(plain), state.parse, state.attributes)
+        state.plans[id] = compile_plan(id, version, _plan(plain), state.parse, state.attributes)
     for id, (version, value, pace) in rows.get("queue", []):
         state.queues[id] = Queue(id, QueueValue(*value), version, new_pace(pace))
-    for _, (plain, indexed) in rows.get("agent", []):
-        _restore_agent(state, plain, indexed)
+    seats = [_restore_agent(state, plain, indexed) for _, (plain, indexed) in rows.get("agent", [])]
+    state.index.restore((agent.member, position) for agent, position in seats if position >= 0)
     state.index.top, state.index.gap, state.index.cursor = top, gap, cursor
     for _, plain in sorted(rows.get("finished", []), key=lambda row: (row[1][5], row[0])):
         finished = FinishedTask.from_plain(plain)
@@ -103,15 +104,14 @@ def restore(state: PoolState, pieces: Iterable[bytes]) -> None:
     state.dirty.clear()
 
 
-def _restore_agent(state: PoolState, plain: list[Any], indexed: list[Any] | None) -> None:
+def _restore_agent(state: PoolState, plain: list[Any], indexed: list[Any] | None) -> tuple[Agent, int]:
     agent, position = Agent.from_plain(plain)
     attributes = read_attributes(agent.value, state.attributes)[0] if indexed is None else dict(indexed)
     agent.member.attributes = attributes
     agent.profile = state.profile(attributes)
     state.agents[agent.id] = agent
-    if position >= 0:
-        state.index.place(agent.member, position)
-        state.index.set_open(agent.member, agent.open_channels())
+    agent.member.open = agent.open_channels() if position >= 0 else 0
+    return agent, position
 
 
 def _restore_task(state: PoolState, plain: list[Any], line: list[Any] | None) -> None:

@@ -293,9 +293,9 @@ def may_take(agent, task):
     channel = task.channel
     if agent.channels and channel not in agent.channels:
         return False
-    if channel in NEEDS_DEVICE:
-        if not agent.value.device or agent.device in (DeviceState.BUSY, DeviceState.UNREGISTERED):
-            return False
+    blocked = not agent.value.device or agent.device in (DeviceState.BUSY, DeviceState.UNREGISTERED)
+    if channel in NEEDS_DEVICE and blocked:
+        return False
     held = Counter(agent.tasks.values())
     if held[channel] >= {Channel.VOICE: 1, Channel.CHAT: 4, Channel.MAIL: 8}[channel]:
         return False
