@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from junctor_service.foundation import Foundation
-from junctor_service.run import Service
+from junctor_service.run import Component, Service
 from junctor_service.server import GrpcServer
 
 from junctor_gateway.adapters.grpc_upstream import GrpcUpstream
@@ -26,5 +26,5 @@ def bind(settings: GatewaySettings) -> Service:
     grpc = GrpcServer(
         "gateway", settings, [], verifier=f.verifier, audit=f.audit, health=f.health, telemetry=f.telemetry
     )
-    parts = [RecordLog(f.log), f.telemetry, f.audit, f.verifier, f.channels, http, grpc]
+    parts: list[Component] = [RecordLog(f.log), f.telemetry, f.audit, f.verifier, f.channels, http, grpc]
     return Service("gateway", parts, settings, health=f.health)

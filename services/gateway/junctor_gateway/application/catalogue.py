@@ -45,7 +45,7 @@ class Method:
     @property
     def is_query(self) -> bool:
         """Whether it only reads, so that it is answered to GET as well."""
-        return _QUERIES.match(self.name) is not None
+        return _QUERIES.match(self.name) is not None and not self.takes_request_id
 
     @property
     def takes_request_id(self) -> bool:

@@ -108,9 +108,8 @@ def _integer(field: Any, value: Any) -> str | None:
     unsigned = field.cpp_type in {kinds.CPPTYPE_UINT32, kinds.CPPTYPE_UINT64}
     low, high = (0, 2**bits - 1) if unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
     expected = f"expected an integer from {low} to {high}."
-    number = value
-    if (isinstance(value, str) and _INTEGER.fullmatch(value) and len(value) <= _LONGEST_INTEGER) or (isinstance(value, float) and value.is_integer()):
-        number = int(value)
+    written = isinstance(value, str) and len(value) <= _LONGEST_INTEGER and _INTEGER.fullmatch(value) is not None
+    number = int(value) if written or (isinstance(value, float) and value.is_integer()) else value
     if isinstance(number, bool) or not isinstance(number, int):
         return f"it is {_kind(value)}; {expected}"
     return None if low <= number <= high else f"it is out of range; {expected}"
