@@ -39,6 +39,14 @@ def fields(**values: Any) -> Iterator[None]:
         _fields.reset(token)
 
 
+# What libraries say of their everyday work; a coordinator that is not there yet is told as an error, again and again.
+LIBRARIES = {
+    "aiokafka": logging.WARNING,
+    "aiokafka.consumer.group_coordinator": logging.CRITICAL,
+    "httpx": logging.WARNING,
+}
+
+
 def configure(level: str = "info", form: str = "json", stream: TextIO | None = None) -> logging.Handler:
     """Makes the process's root logger write to `stream` (standard error), replacing what an earlier call set up."""
     root = logging.getLogger()
@@ -49,7 +57,8 @@ def configure(level: str = "info", form: str = "json", stream: TextIO | None = N
     handler.setFormatter(JsonLines() if form == "json" else Words())
     root.addHandler(handler)
     root.setLevel(level.upper())
-    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    for name, lowest in LIBRARIES.items():
+        logging.getLogger(name).setLevel(lowest)
     return handler
 
 

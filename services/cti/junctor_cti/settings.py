@@ -23,4 +23,9 @@ class CtiSettings(CommonSettings):
     sip_requests_per_second: int = setting("More from one source are refused; 0: no limit.", default=0, minimum=0)
     media_ng: HostPort = setting("The media server's ng port.", default=HostPort("127.0.0.1", 2223))
     dtmf_listen: HostPort = setting("Where the media server reports digits.", default=HostPort("127.0.0.1", 2224))
+    route_tries: int = setting(
+        "Tries of 2 s to put a contact in line before the default treatment; 15 outlast a restart of the router.",
+        default=15,
+        minimum=1,
+    )
     prompts: Path = setting("The folder of prompts, <language>/<id>.wav; the media server must read it too.")

@@ -48,7 +48,7 @@ class EdgeEvents:
             case sip.Cleared() | sip.Canceled():
                 self._left(event)
             case sip.AckTimeout():
-                self._ended(event.leg_id, "ack_timeout")
+                self._ended(event.leg_id, "ack_timeout", _once(lambda: self._hang_up(event.leg_id)))
             case sip.Ringing():
                 self._leg_fact(event.leg_id, event.record)
             case sip.Answered():
@@ -128,24 +128,40 @@ class EdgeEvents:
                 then()
             return
         fact = cti_pb2.LegCleared(contact_id=leg.contact_id, leg_id=leg_id, customer=leg.customer, cause=cause)
-        self._record(fact, f"{leg_id}/cleared", leg.tenant, leg.contact_id, then)
+        recording = self._record(fact, f"{leg_id}/cleared", leg.tenant, leg.contact_id, then)
         if then is not None:
-            asyncio.get_running_loop().call_later(GRACE, self._without_journal, leg_id, leg.contact_id, then)
+            asyncio.get_running_loop().call_later(GRACE, self._without_journal, leg_id, leg.contact_id, then, recording)
 
-    def _without_journal(self, leg_id: str, contact_id: str, accept: Callable[[], None]) -> None:
-        if not self._slot.facts.away:
+    def _without_journal(
+        self, leg_id: str, contact_id: str, accept: Callable[[], None], recording: asyncio.Task[None]
+    ) -> None:
+        """The journal has not taken in time that a leg ended: the fact is kept on disk, and its people wait no longer."""
+        if recording.done():
             return
+        self._slot.facts.keep()
         accept()
         call = self._slot.call(contact_id)
-        if call is None or call.state != "bridged" or call.agent is None:
+        if call is None:
             return
-        other = call.agent.id if leg_id == call.customer.id else call.customer.id
+        if leg_id != call.customer.id:
+            others = [call.customer.id] if call.state == "bridged" else []
+        else:
+            others = [call.agent.id] if call.agent is not None else []
+        for other in others:
+            self._hang_up(other)
+        log.warning("leg ended while the journal is away", extra={"contact_id": contact_id, "cleared": len(others)})
+
+    def _hang_up(self, leg_id: str) -> None:
+        """Ends a leg with what its state asks for, without the journal."""
+        edge = self._slot.edge
         try:
-            self._slot.edge.prepare_bye(other)
-            self._slot.edge.send_bye(other)
-        except (UnknownLeg, WrongState):
-            return
-        log.warning("call cleared while the journal is away", extra={"contact_id": contact_id})
+            if edge.state(leg_id) in ("prepared", "ringing", "early"):
+                edge.cancel(leg_id)
+            else:
+                edge.prepare_bye(leg_id)
+                edge.send_bye(leg_id)
+        except (UnknownLeg, WrongState) as error:
+            log.info("leg moved on meanwhile", extra={"error": str(error)})
 
     def _agent_answered(self, event: sip.Answered) -> None:
         leg = self._slot.legs.get(event.leg_id)
@@ -208,11 +224,14 @@ class EdgeEvents:
         fact = cti_pb2.DeviceUnregistered(tenant=found[0], device=device, contact_uri=event.contact)
         self._record(fact, uuid7(), found[0], device_stream(device))
 
-    def _record(self, fact: Message, id: str, tenant: str, stream: str, then: Callable[[], None] | None = None) -> None:
+    def _record(
+        self, fact: Message, id: str, tenant: str, stream: str, then: Callable[[], None] | None = None
+    ) -> asyncio.Task[None]:
         """Submits in the order of the calls; `then` runs once the fact is in the journal."""
         task = asyncio.create_task(self._recorded(self._slot.record(fact, id, tenant, stream), then))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _recorded(self, recording: object, then: Callable[[], None] | None) -> None:
         try:

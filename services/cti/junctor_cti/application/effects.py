@@ -16,7 +16,7 @@ from junctor_service.telemetry import Telemetry
 from junctor_service.trace_context import contact_traceparent
 
 from junctor_cti.application.calls import device_stream
-from junctor_cti.application.performer import Peers, Performer
+from junctor_cti.application.performer import Peers, Performer, disown
 from junctor_cti.application.slot import Slot
 from junctor_cti.domain.call import Call
 from junctor_cti.domain.device import Device
@@ -44,7 +44,14 @@ class CallEffects:
     def on_entry(self, partition: int, entry: EntryRead, mine: bool) -> None:
         if not mine or partition not in self._slots:
             return
-        slot, _, _ = self._slots[partition]
+        slot, _, peers = self._slots[partition]
+        body = entry.body
+        if isinstance(body, cti_pb2.OfferReported) and entry.outcome.refusal is not None:
+            self._tasks.start(
+                partition,
+                f"{entry.stream}/disown/{body.reservation_id}",
+                lambda: disown(peers, entry.tenant, body.contact_id, body.reservation_id),
+            )
         for event in entry.events:
             if event.type == "junctor.contact.v1.ContactOpened":
                 slot.know_contact(entry.tenant, entry.stream)

@@ -30,7 +30,6 @@ from junctor_cti.domain.todo import Todo, todo
 log = logging.getLogger(__name__)
 
 ROUTE_SECONDS, CALL_SECONDS = 2.0, 5.0
-ROUTE_TRIES = 3
 ENDLESS = 10_000
 NOT_ACCEPTABLE, UNAVAILABLE, NO_BINDING = 488, 503, 480
 VOICE = contact_pb2.CHANNEL_VOICE
@@ -46,18 +45,34 @@ class Peers:
     recording: Any
 
 
-class Performer:
-    """The effects of one slot."""
+async def disown(peers: Peers, tenant: str, contact_id: str, reservation_id: str) -> None:
+    """Tells the router that nobody waits under this contact (any more). Raises `ServiceError` where a retry helps."""
+    request = router_pb2.CancelTaskRequest(
+        request_id=step_request_id(contact_id, f"disown/{reservation_id}"),
+        tenant=tenant,
+        contact_id=contact_id,
+        cause="not in line at its edge",
+    )
+    try:
+        await rpc(peers.router.CancelTask(request, timeout=CALL_SECONDS))
+    except ServiceError as error:
+        if error.code not in GONE:
+            raise
 
-    def __init__(self, slot: Slot, peers: Peers, prompts: PromptFiles, realm: str) -> None:
+
+class Performer:
+    """The effects of one slot. `route_tries`: how often, 2 s each, routing is asked for before the default treatment."""
+
+    def __init__(self, slot: Slot, peers: Peers, prompts: PromptFiles, realm: str, route_tries: int) -> None:
         self._slot = slot
         self._peers = peers
         self._prompts = prompts
         self._realm = realm
+        self._route_tries = route_tries
 
     def tries(self, wanted: Todo) -> int | None:
         """How often an effect that can be tried again is tried; None for ever."""
-        return ROUTE_TRIES if wanted.subject.startswith("route/") else None
+        return self._route_tries if wanted.subject.startswith("route/") else None
 
     async def do(self, contact_id: str, wanted: Todo) -> None:
         """Does it, if the call still asks for it. Raises what the caller is to try again, or to report by `failed`."""
@@ -264,6 +279,9 @@ class Performer:
                 cause=cause,
             ),
         )
+
+    async def _owed_disown(self, call: Call, reservation_id: str) -> None:
+        await disown(self._peers, call.tenant, call.contact_id, reservation_id)
 
     async def _owed_end_contact(self, call: Call, _: str) -> None:
         await self._call(

@@ -128,10 +128,10 @@ class Slot:
 
     async def take_over(self) -> None:
         """The partition is ours: the edge adopts what the journal has of its legs and devices."""
+        spooled = self.facts.reload()
         if not self._edge_started:
             await self.edge.start()
             self._edge_started = True
-        spooled = self.facts.reload()
         legs = 0
         for line in list(self.fold.streams().values()):
             if line.device is not None:

@@ -64,7 +64,8 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`routed` counts how often the contact was put in line; `owed` names the effects that must still be done (see `todo`)."""
+    """`routed` counts how often the contact was put in line; `owed` names the effects that must still be done (see
+    `todo`); `flow_at` is when the flow last played or collected something to its end."""
 
     tenant: str
     contact_id: str
@@ -96,6 +97,7 @@ class Call:
     ended_at: int | None = None
     cause: CloseCause = ""
     detail: str = ""
+    flow_at: int = 0
     task: Literal["", "open", "over"] = ""
     disposition: str = ""
 

@@ -65,7 +65,7 @@ def next_due(line: Line) -> int | None:
     if call.verb is not None:
         return media_verbs.due(call.verb)
     if call.state == "in_flow":
-        return call.since + FLOW_SILENCE_MS if call.customer_there else None
+        return _silent_at(call) if call.customer_there else None
     if call.state == "wrapping":
         return call.since + WRAPPING_LIMIT_MS
     return None
@@ -135,13 +135,18 @@ def _tick(turn: Turn) -> None:
     call = turn.call
     if call.verb is not None:
         media_verbs.tick(turn)
-    elif call.state == "in_flow" and turn.now >= call.since + FLOW_SILENCE_MS:
+    elif call.state == "in_flow" and call.customer_there and turn.now >= _silent_at(call):
         turn.end_segment("failed")
         way.treat(turn, way.OVERFLOW_PROMPT, "failure", "the flow was silent for too long")
         turn.owe("stop_flow")
     elif call.state == "wrapping" and turn.now >= call.since + WRAPPING_LIMIT_MS:
         turn.set(detail="the router never ended the task")
         turn.close()
+
+
+def _silent_at(call: Call) -> int:
+    """The moment at which a flow that asks for nothing is given up."""
+    return max(call.since, call.flow_at) + FLOW_SILENCE_MS
 
 
 def _device(line: Line, command: Any, now: int) -> Applied:

@@ -91,7 +91,7 @@ def end(turn: Turn, cause: str) -> None:
     call = turn.call
     assert call.verb is not None
     verb = call.verb
-    turn.set(verb=None)
+    turn.set(verb=None, flow_at=turn.now)
     if verb.id == TREATMENT_VERB:
         finish(turn, "overflow")
         return

@@ -9,6 +9,7 @@ from junctor_cti.domain.call import Call, CloseCause, Leg, Offer, Segment, Verb
 from junctor_cti.domain.events import Bound, CallStateChanged, ContactOpened, SegmentStarted, Unbound
 from junctor_cti.domain.turn import Rejected, Turn
 
+WAITING = ("queued", "offered", "accepting")
 TREATMENT_VERB = "treatment"
 OVERFLOW_PROMPT = "overflow"
 TREATMENT_MAX_MS = 120_000
@@ -103,8 +104,10 @@ def put_in_line(turn: Turn, command: c.FlowReported) -> None:
 
 
 def offer_reported(turn: Turn, command: c.OfferReported) -> None:
+    """An agent is to be rung. An offer for a call that is not in line is disowned, lest the agent be held for nothing."""
     call = turn.call
     if call.state not in ("queued", "offered") or not call.customer_there:
+        turn.owe(f"disown/{command.reservation_id}")
         return
     if call.offer is not None and call.offer.reservation_id == command.reservation_id:
         return
@@ -119,7 +122,7 @@ def agent_leg_prepared(turn: Turn, command: c.AgentLegPrepared) -> None:
     leg = Leg(command.leg_id, "prepared", command.leg_record)
     if _offered(call, command.reservation_id) and call.agent is None:
         turn.set(agent=leg)
-    elif call.agent is None or call.agent.id != leg.id:
+    elif leg.id not in {known.id for known in (call.agent, *call.leaving) if known is not None}:
         turn.set(leaving=(*call.leaving, replace(leg, phase="canceling")))
 
 
@@ -129,6 +132,8 @@ def agent_leg_answered(turn: Turn, command: c.AgentLegAnswered) -> None:
     if _offered(call, command.reservation_id) and call.agent is not None and call.agent.id == leg.id:
         turn.set(agent=leg, agent_sdp=command.sdp)
         turn.enter("accepting")
+        return
+    if call.agent is not None and call.agent.id == leg.id:
         return
     others = tuple(one for one in call.leaving if one.id != leg.id)
     turn.set(leaving=(*others, replace(leg, phase="clearing")))
@@ -178,9 +183,8 @@ def step_failed(turn: Turn, command: c.StepFailed) -> None:
             turn.end_segment("failed")
             treat(turn, OVERFLOW_PROMPT, "failure", f"flow: {command.reason}")
         case "route" if call.state == "queued":
-            turn.set(task="over")
-            turn.end_segment("failed")
-            treat(turn, OVERFLOW_PROMPT, "failure", f"route: {command.reason}")
+            turn.owe("cancel_task")
+            _no_agent(turn, f"route: {command.reason}")
         case "accept" if _accepting(call, command.reservation_id):
             _leave_agent(turn, f"reject/{command.reservation_id}/refused")
         case "bridge" if _accepting(call, command.reservation_id):
@@ -191,7 +195,7 @@ def step_failed(turn: Turn, command: c.StepFailed) -> None:
 
 def overflow_reported(turn: Turn, command: c.OverflowReported) -> None:
     call = turn.call
-    if call.state not in ("queued", "offered", "accepting") or not call.customer_there:
+    if call.state not in WAITING or not call.customer_there:
         return
     turn.drop_agent()
     turn.set(task="over")
@@ -208,9 +212,11 @@ def task_reported(turn: Turn, command: c.TaskReported) -> None:
     turn.set(task="over", disposition=command.disposition or turn.call.disposition)
     if turn.call.state == "wrapping":
         turn.close()
-    elif command.state == "canceled" and turn.call.state in ("queued", "offered"):
+    elif command.state == "canceled" and turn.call.state in WAITING:
         turn.end_segment("failed")
         finish(turn, "supervisor", "taken out of line")
+    elif turn.call.state in ("queued", "offered"):
+        _no_agent(turn, "the router ended the task")
 
 
 def clear(turn: Turn, command: c.ClearCall) -> None:
@@ -297,14 +303,28 @@ def _agent_left(turn: Turn) -> None:
     turn.set(agent=None)
     if call.state == "bridged":
         end_talk(turn, "agent")
+    elif call.state == "accepting" and call.offer is not None:
+        # The router may have counted the agent in by now: only a requeue helps in either case.
+        _leave_agent(turn, f"requeue/{call.offer.reservation_id}")
     elif call.offer is not None:
         _back_in_line(turn, "unreachable")
 
 
 def _leave_agent(turn: Turn, owed: str) -> None:
+    if turn.call.task == "over":
+        _no_agent(turn, "the router ended the task")
+        return
     turn.drop_agent()
     turn.enter("queued")
     turn.owe(owed)
+
+
+def _no_agent(turn: Turn, detail: str) -> None:
+    """Nobody will be offered the contact any more: it gets the default treatment."""
+    turn.drop_agent()
+    turn.set(task="over")
+    turn.end_segment("failed")
+    treat(turn, OVERFLOW_PROMPT, "failure", detail)
 
 
 def _back_in_line(turn: Turn, cause: str) -> None:

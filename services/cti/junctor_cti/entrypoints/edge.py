@@ -76,7 +76,9 @@ class EdgeComponent:
             lambda: f.log.available,
             self._new_edge,
         )
-        self._effects.serve(slot, Performer(slot, self._peers, self._prompts, settings.sip_realm), self._peers)
+        self._effects.serve(
+            slot, Performer(slot, self._peers, self._prompts, settings.sip_realm, settings.route_tries), self._peers
+        )
         f.telemetry.gauge("junctor.cti.spooled_facts", lambda: len(slot.facts))
         self._digits = await DtmfListener.open(
             (settings.dtmf_listen.host, settings.dtmf_listen.port), lambda digit: slot.events.digit(_heard(digit))

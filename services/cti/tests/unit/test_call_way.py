@@ -259,6 +259,14 @@ def test_routing_that_fails_for_good_gives_the_default_treatment():
     told = arrived().when(ROUTE, c.StepFailed(ID, "route/1", "no such queue", ""))
     assert told.call.state == "treated"
     assert "owed/route/1" not in told.todo
+    told.when(c.PromptStarted(ID, "treatment", 60_000)).at(60_000)
+    assert "owed/cancel_task" in told.todo
+
+
+def test_an_offer_for_a_call_that_is_not_in_line_is_disowned():
+    told = bridged().when(CUSTOMER_BYE, c.OfferReported(ID, "r9", "bob", "1002", 90_000, "loans"))
+    assert "owed/disown/r9" in told.todo
+    assert told.call.state == "wrapping"
 
 
 def test_a_supervisor_clears_a_waiting_call():
