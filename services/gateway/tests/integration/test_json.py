@@ -155,6 +155,16 @@ async def test_a_body_that_does_not_come_is_not_waited_for(gateway):
     writer.close()
 
 
+async def test_answers_do_not_wait_for_acknowledgements(gateway):
+    await gateway.http.get("/livez")
+    took = []
+    for _ in range(15):
+        began = time.monotonic()
+        await gateway.http.get("/livez")
+        took.append(time.monotonic() - began)
+    assert min(took) < 0.03, "a delayed acknowledgement takes 40 ms"
+
+
 async def test_unknown_paths_and_methods(gateway):
     for path in ("/v1/router/Nothing", "/v1/nobody/GetTask", "/v1/router/GetTask/", "/"):
         answer = await gateway.http.post(path, json={})
