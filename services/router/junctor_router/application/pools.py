@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import logging
@@ -65,6 +66,16 @@ class PoolsFold:
         return _headed(pieces)
 
     def load(self, chunks: Iterable[bytes]) -> None:
+        """Without the cyclic collector, which would look at every agent again and again: a third of the time. What is
+        loaded stays, so it is left out of later collections."""
+        gc.disable()
+        try:
+            self._load(chunks)
+        finally:
+            gc.enable()
+            gc.freeze()
+
+    def _load(self, chunks: Iterable[bytes]) -> None:
         grouped: dict[tuple[str, str], list[bytes]] = {}
         for chunk in chunks:
             head, _, rows = chunk.partition(b"\n")

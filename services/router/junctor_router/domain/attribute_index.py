@@ -29,12 +29,6 @@ class Member:
     open: int = 0
 
 
-@dataclass(slots=True)
-class _Column:
-    present: int = 0
-    values: dict[Scalar, int] = field(default_factory=dict)
-
-
 class _Bits:
     """A set of positions while it is being made: a growing int would be copied for each of them."""
 
@@ -60,7 +54,7 @@ class AttributeIndex:
     gap: int = -1
     cursor: int = -1
     members: dict[int, Member] = field(default_factory=dict)
-    _columns: dict[str, _Column] = field(default_factory=dict)
+    _columns: dict[str, dict[Scalar, int]] = field(default_factory=dict)
     _open: list[int] = field(default_factory=lambda: [0] * len(Channel))
 
     def available(self, channel: Channel) -> int:
@@ -98,10 +92,7 @@ class AttributeIndex:
         self.everyone = everyone.number()
         self._open = [bits.number() for bits in opened]
         for name, values in columns.items():
-            column = self._columns[name] = _Column()
-            for value, bits in values.items():
-                column.values[value] = bits.number()
-                column.present |= column.values[value]
+            self._columns[name] = {value: bits.number() for value, bits in values.items()}
 
     def remove(self, member: Member) -> None:
         self._flip(member, 1 << member.position)
@@ -139,35 +130,32 @@ class AttributeIndex:
         member.attributes = attributes
 
     def compare(self, name: str, operator: str, value: Scalar) -> int:
-        column = self._columns.get(name)
-        if column is None:
-            return 0
+        column = self._columns.get(name, {})
         if operator == "==":
-            return column.values.get(value, 0)
+            return column.get(value, 0)
         found = 0
-        for mine, bits in column.values.items():
+        for mine, bits in column.items():
             if compares(operator, mine, value):
                 found |= bits
         return found
 
     def among(self, name: str, values: tuple[Scalar, ...]) -> int:
-        column = self._columns.get(name)
+        column = self._columns.get(name, {})
         found = 0
-        if column is not None:
-            for value in values:
-                found |= column.values.get(value, 0)
+        for value in values:
+            found |= column.get(value, 0)
         return found
 
     def having(self, name: str) -> int:
-        column = self._columns.get(name)
-        return 0 if column is None else column.present
+        found = 0
+        for bits in self._columns.get(name, {}).values():
+            found |= bits
+        return found
 
     def levels(self, name: str) -> list[tuple[int, int]]:
         """The attribute's whole numbers from the highest down, each with its agents."""
-        column = self._columns.get(name)
-        if column is None:
-            return []
-        return sorted(((v, bits) for v, bits in column.values.items() if isinstance(v, int)), reverse=True)
+        column = self._columns.get(name, {})
+        return sorted(((v, bits) for v, bits in column.items() if isinstance(v, int)), reverse=True)
 
     def at(self, bits: int, limit: int) -> Iterable[Member]:
         """The members of a set in rank order, at most `limit`."""
@@ -218,10 +206,9 @@ class AttributeIndex:
         for name, value in attributes.items():
             column = self._columns.get(name)
             if column is None:
-                column = self._columns[name] = _Column()
-            column.present ^= mask
-            bits = column.values.get(value, 0) ^ mask
+                column = self._columns[name] = {}
+            bits = column.get(value, 0) ^ mask
             if bits:
-                column.values[value] = bits
+                column[value] = bits
             else:
-                del column.values[value]
+                del column[value]

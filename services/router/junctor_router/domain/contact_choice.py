@@ -13,7 +13,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from junctor_router.domain.expression import Node, Scalar, holds, needed
+from junctor_router.domain.expression import Node, Scalar, needed, test_of
 from junctor_router.domain.task import Key
 from junctor_router.domain.values import AgentOrder, Channel
 
@@ -34,6 +34,8 @@ class Line:
     order: AgentOrder
     rated_by: tuple[str, ...]
     """The attributes whose proficiency counts."""
+    test: Callable[[Mapping[str, Scalar]], bool]
+    """Whether an agent with these attributes meets it."""
     entries: list[Key] = field(default_factory=list)
     retired: bool = False
     """Nobody joins it any more."""
@@ -68,7 +70,7 @@ class WaitingLines:
     def open(self, key: LineKey, wanted: Node, order: AgentOrder, rated_by: tuple[str, ...]) -> Line:
         if len(self.lines) >= self._limit:
             self._drop_empty()
-        line = Line(self._next, key, key[0], Channel(key[2]), wanted, order, rated_by)
+        line = Line(self._next, key, key[0], Channel(key[2]), wanted, order, rated_by, test_of(wanted))
         self._next += 1
         self._keep(line)
         return line
@@ -120,7 +122,7 @@ class WaitingLines:
         while unknown:
             low = unknown & -unknown
             unknown ^= low
-            if holds(self.lines[low.bit_length() - 1].wanted, profile.attributes):
+            if self.lines[low.bit_length() - 1].test(profile.attributes):
                 profile.met |= low
         return profile.met
 

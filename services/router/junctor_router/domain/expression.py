@@ -205,27 +205,51 @@ def select(node: Node, sets: Sets) -> int:
 
 def holds(node: Node, attributes: Mapping[str, Scalar]) -> bool:
     """Whether one agent with these attributes meets a bound tree: the same answer as `select`."""
+    return test_of(node)(attributes)
+
+
+def test_of(node: Node) -> Callable[[Mapping[str, Scalar]], bool]:
+    """`holds` for many agents: the tree is walked once."""
     match node:
         case And(parts):
-            return all(holds(part, attributes) for part in parts)
-        case Compare(operator, Attribute(name), Literal(value)):
-            mine = attributes.get(name)
-            return mine is not None and type(mine) is type(value) and _OPERATORS[operator](mine, value)
-        case In(Attribute(name), items):
-            mine = attributes.get(name)
-            return mine is not None and any(
-                isinstance(item, Literal) and type(item.value) is type(mine) and item.value == mine for item in items
-            )
-        case Has(Attribute(name)):
-            return name in attributes
+            return _all([test_of(part) for part in parts])
         case Or(parts):
-            return any(holds(part, attributes) for part in parts)
+            return _any([test_of(part) for part in parts])
         case Not(part):
-            return not holds(part, attributes)
-        case Constant(value):
-            return value
+            inner = test_of(part)
+            return lambda attributes: not inner(attributes)
+        case Compare(operator, Attribute(name), Literal(value)):
+            return _comparison(name, _OPERATORS[operator], value)
+        case In(Attribute(name), items):
+            allowed = frozenset((type(item.value), item.value) for item in items if isinstance(item, Literal))
+            return lambda attributes: (type(mine := attributes.get(name)), mine) in allowed
+        case Has(Attribute(name)):
+            return lambda attributes: name in attributes
+        case Constant(constant):
+            return lambda attributes: constant
         case _:
             raise ValueError("the tree is not bound")
+
+
+def _comparison(name: str, compare: Callable[[Scalar, Scalar], bool], value: Scalar) -> Callable[..., bool]:
+    kind = type(value)
+
+    def test(attributes: Mapping[str, Scalar]) -> bool:
+        mine = attributes.get(name)
+        return type(mine) is kind and compare(mine, value)
+
+    return test
+
+
+def _all(tests: list[Callable[[Mapping[str, Scalar]], bool]]) -> Callable[[Mapping[str, Scalar]], bool]:
+    if len(tests) == 2:
+        first, second = tests
+        return lambda attributes: first(attributes) and second(attributes)
+    return lambda attributes: all(test(attributes) for test in tests)
+
+
+def _any(tests: list[Callable[[Mapping[str, Scalar]], bool]]) -> Callable[[Mapping[str, Scalar]], bool]:
+    return lambda attributes: any(test(attributes) for test in tests)
 
 
 def needed(node: Node) -> str | None:

@@ -10,7 +10,7 @@ from junctor_router.domain.agent import Agent
 from junctor_router.domain.agent_choice import choose
 from junctor_router.domain.contact_choice import Line
 from junctor_router.domain.events import StepEntered, TaskOverflowed, TaskRequeued
-from junctor_router.domain.expression import bind, conjunction, holds, select
+from junctor_router.domain.expression import bind, conjunction, select
 from junctor_router.domain.plan import CompiledPlan, overflow_queue, treatment
 from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.task import Key, Task
@@ -194,7 +194,7 @@ def _fits(task: Task, line: Line, agent: Agent) -> bool:
     return (
         bool(agent.member.open >> task.channel & 1)
         and not task.excludes(agent.id)
-        and holds(line.wanted, agent.member.attributes)
+        and line.test(agent.member.attributes)
     )
 
 
