@@ -1,0 +1,63 @@
+"""The machine that a figure was measured on, and what ran beside it; no names and no paths."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+from junctor_local import places
+
+PACKAGES = ("aiokafka", "faust-streaming", "grpcio", "protobuf", "uvloop", "clickhouse-driver", "aiosipua")
+
+
+def description() -> dict[str, Any]:
+    """As it is now: `load_average` of the last 1, 5 and 15 minutes is what was running before the measurement."""
+    return {
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "java": _java(),
+        "kafka": _kafka(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "commit": _commit(),
+        "load_average": [round(value, 2) for value in os.getloadavg()],
+    }
+
+
+def _processor() -> str:
+    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return found.group(1) if found else platform.machine()
+
+
+def _java() -> str:
+    done = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
+    found = re.search(r'version "([^"]+)"', done.stderr)
+    return found.group(1) if found else "unknown"
+
+
+def _kafka() -> str:
+    found = [re.search(r"kafka-clients-([\d.]+)\.jar", jar.name) for jar in places.kafka_jars().glob("kafka-clients-*.jar")]
+    return next((match.group(1) for match in found if match), "unknown")
+
+
+def _commit() -> str:
+    """Of the work tree; with a `+` where files were changed since."""
+    root = places.repository()
+    head = subprocess.run(["git", "-C", root, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    if head.returncode:
+        return "unknown"
+    changed = subprocess.run(
+        ["git", "-C", root, "status", "--porcelain", "--", "libs", "services", "local", "cli"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
