@@ -82,9 +82,12 @@ class Facts:
         fact = _Fact(next(self._numbers), input, asyncio.get_running_loop().create_future())
         if not self._waiting:
             try:
-                return await self._fly(fact)
+                outcome = await self._fly(fact)
+                self._tidy(fact)
+                return outcome
             except JournalError as error:
                 if not error.retryable:
+                    self._tidy(fact)
                     raise
                 log.warning("fact is spooled", extra={"error": repr(error), "fact": input.body.type_url})
         if self.full and not fact.kept:
@@ -148,8 +151,6 @@ class Facts:
         finally:
             del self._flying[fact.number]
             self._landed.set()
-            if fact.kept:
-                self._tidy()
 
     def _drain_on(self) -> None:
         if self._drainer is None or self._drainer.done():
@@ -180,7 +181,7 @@ class Facts:
                 if not fact.done.done():
                     fact.done.set_result(outcome)
             self._waiting.remove(fact)
-        self._tidy()
+            self._tidy(fact)
         log.info("spool is empty")
 
     def _write(self, facts: Iterable[_Fact]) -> None:
@@ -207,10 +208,14 @@ class Facts:
         except OSError as error:
             log.error("spool cannot be written", extra={"path": str(self._spool), "error": str(error)})
 
-    def _tidy(self) -> None:
-        if not self._waiting and not any(fact.kept for fact in self._flying.values()):
-            self._spool.unlink(missing_ok=True)
+    def _tidy(self, fact: _Fact) -> None:
+        """The fact is told: the file goes once it holds no other that is not."""
+        if fact.kept and not self._waiting and not any(fact.kept for fact in self._flying.values()):
             self._last_kept = -1
+            try:
+                self._spool.unlink(missing_ok=True)
+            except OSError as error:
+                log.error("spool cannot be removed", extra={"path": str(self._spool), "error": str(error)})
 
 
 def _framed(input: journal_pb2.Input) -> bytes:
