@@ -13,6 +13,9 @@ COMMANDS = {
     "logs": "what a component wrote",
     "token": "make a token for a person or a program",
     "apply": "bring a tenant file into force, or undo a revision",
+    "sql": "ask ClickHouse in SQL",
+    "contact": "what became of one contact",
+    "trace": "the spans of a contact's trace as a tree",
 }
 
 
