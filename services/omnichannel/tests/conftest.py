@@ -165,7 +165,9 @@ class Site:
         try:
             async with asyncio.timeout(15):
                 while not any(isinstance(message, until_type) for message in found):
-                    found += [e.message for e in await reader.getmany() if e.correlation_id == contact_id]
+                    found += [e.message for e in await reader.getmany() if e.stream == contact_id]
+        except TimeoutError as error:
+            raise TimeoutError(f"only {found}") from error
         finally:
             await reader.stop()
         return found

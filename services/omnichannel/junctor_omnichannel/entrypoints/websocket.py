@@ -35,6 +35,13 @@ MOST_BAD_FRAMES = 30
 NORMAL, GOING_AWAY, POLICY, TRY_LATER = 1000, 1001, 1008, 1013
 
 
+def _quiet_logger() -> logging.Logger:
+    """The WebSocket library's logger without a line for each connection."""
+    logger = logging.getLogger("websockets.server")
+    logger.setLevel(logging.WARNING)
+    return logger
+
+
 class Refused(Exception):
     """The connection cannot go on; the text is told before it is closed."""
 
@@ -88,6 +95,7 @@ class CustomerSockets:
             ping_timeout=self._settings.idle_connection_ping,
             close_timeout=2,
             server_header=None,
+            logger=_quiet_logger(),
         )
         log.info("web sockets are open", extra={"address": self.address})
 
