@@ -147,18 +147,20 @@ class Stage:
         return list(await asyncio.gather(*(self.talking(live) for live in waiting)))
 
     async def rows_of(self, calls: Sequence[LiveCall], within: float = 30.0) -> dict[str, list[tuple[str, str, str]]]:
-        """Segments (kind, agent, result) of the calls, once ClickHouse has all of them closed."""
+        """Segments (kind, agent, result) of the calls, once ClickHouse has all of them closed to the last segment."""
         reports, contacts = self.reports(), [live.contact_id for live in calls]
 
-        async def closed() -> bool:
+        async def complete() -> dict[str, list[tuple[str, str, str]]] | None:
             rows = await asyncio.to_thread(reports.contacts, contacts)
-            return len([row for row in rows if row[2] is not None]) == len(contacts)
+            if len([row for row in rows if row[2] is not None]) < len(contacts):
+                return None
+            found: dict[str, list[tuple[str, str, str]]] = {contact: [] for contact in contacts}
+            for contact, kind, _, agent_id, result in await asyncio.to_thread(reports.segments, contacts):
+                found[contact].append((kind, agent_id, result))
+            ended = all(segment[2] for way in found.values() for segment in way)
+            return found if ended and all(way[-1:] and way[-1][0] == "agent" for way in found.values()) else None
 
-        await eventually(closed, within, "every contact is closed in ClickHouse")
-        found: dict[str, list[tuple[str, str, str]]] = {contact: [] for contact in contacts}
-        for contact, kind, _, agent_id, result in await asyncio.to_thread(reports.segments, contacts):
-            found[contact].append((kind, agent_id, result))
-        return found
+        return await eventually(complete, within, "every contact is closed, to its talk, in ClickHouse")
 
 
 def served(agent_id: str) -> list[tuple[str, str, str]]:

@@ -16,6 +16,8 @@ COMMANDS = {
     "sql": "ask ClickHouse in SQL",
     "contact": "what became of one contact",
     "trace": "the spans of a contact's trace as a tree",
+    "dlq": "inputs that a service could not apply: look, drive again",
+    "replay": "apply a journal again and compare",
 }
 
 

@@ -13,6 +13,7 @@ from junctor.contact.v1 import contact_pb2
 from junctor.cti.v1 import cti_pb2
 from junctor.omnichannel.v1 import omnichannel_pb2
 
+PARTITIONS = 12
 TOPICS = ("junctor.cti.events.v1", "junctor.omnichannel.events.v1")
 
 
@@ -85,8 +86,7 @@ async def _events(bootstrap: str) -> list[tuple[int, str, str, bytes]]:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        await consumer.topics()
-        partitions = [TopicPartition(topic, p) for topic in TOPICS for p in consumer.partitions_for_topic(topic) or ()]
+        partitions = [TopicPartition(topic, partition) for topic in TOPICS for partition in range(PARTITIONS)]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         for partition in partitions:

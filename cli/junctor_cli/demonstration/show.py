@@ -71,8 +71,7 @@ async def show(site: Site, tenant_file: Path, console: Console) -> Shown:
         recorded = [call.contact_id for call in calls if call.agent_id]
         await verdict.rows_there(reports, contacts, recorded)
         board.cancel()
-        problems = await verdict.judge(calls, agents, reports, recording)
-        problems += verdict.chat_problems(chats, reports)
+        problems = [*await verdict.judge(calls, agents, reports, recording), *verdict.chat_problems(chats, reports)]
         if not sum(agent.not_responding for agent in agents.values()):
             problems.append("no agent was found not responding")
         _tell(console, reports, since, calls, recorded)

@@ -31,11 +31,16 @@ WAYS: Mapping[Ending, list[tuple[str, str]]] = {
 
 
 async def rows_there(reports: Reports, contacts: Sequence[str], recorded: Sequence[str]) -> None:
-    """Waits until ClickHouse has every contact closed and every recording sealed, or `ROWS_WITHIN` seconds."""
+    """Waits until ClickHouse has every contact closed, each segment ended and every recording sealed, at most
+    `ROWS_WITHIN` seconds: the tables of one batch are filled one after the other."""
 
     def complete() -> bool:
         closed = [row for row in reports.contacts(list(contacts)) if row[2] is not None]
-        return len(closed) >= len(contacts) and len(reports.recordings(list(recorded))) >= len(recorded)
+        segments = reports.segments(list(contacts))
+        served = {contact for contact, kind, _, _, _ in segments if kind == "agent"}
+        ended = all(result for _, _, _, _, result in segments)
+        sealed = len(reports.recordings(list(recorded))) >= len(recorded)
+        return len(closed) >= len(contacts) and ended and sealed and served >= set(recorded)
 
     await _until(lambda: asyncio.to_thread(complete), ROWS_WITHIN)
 
