@@ -67,8 +67,8 @@ class Router(router_pb2_grpc.RouterServiceServicer):
 class Site:
     """What outlives omnichannel's processes: broker, issuer, router, keys, state folder."""
 
-    def __init__(self, folder, bootstrap, log, issuer, router, router_address):
-        self.folder, self.bootstrap, self.log = folder, bootstrap, log
+    def __init__(self, folder, kafka, log, issuer, router, router_address):
+        self.folder, self.kafka, self.bootstrap, self.log = folder, kafka, kafka.bootstrap, log
         self.issuer, self.router = issuer, router
         self.router_address = router_address
         self.processes = []
@@ -192,7 +192,7 @@ async def site(tmp_path):
         router_pb2_grpc.add_RouterServiceServicer_to_server(router, server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
-        site = Site(tmp_path, kafka.bootstrap, log, issuer, router, f"127.0.0.1:{port}")
+        site = Site(tmp_path, kafka, log, issuer, router, f"127.0.0.1:{port}")
         try:
             yield site
         finally:

@@ -153,8 +153,8 @@ async def test_others_conversations_cannot_be_read_or_written(site):
         await customer.until(lambda: customer.closed)
 
 
-async def answer(socket, type="error"):
-    async with asyncio.timeout(5):
+async def answer(socket, type="error", seconds=5):
+    async with asyncio.timeout(seconds):
         while (frame := json.loads(await socket.recv()))["type"] != type:
             pass
     return frame
@@ -229,3 +229,19 @@ async def test_silent_customers_and_lost_ones_are_closed(site):
         await lost.until(lambda: "queued" in lost.states)
     events = await site.events(lost.contact_id, contact_pb2.ContactClosed)
     assert [e.detail for e in events if isinstance(e, contact_pb2.ContactClosed)] == ["connection lost"]
+
+
+async def test_while_kafka_is_away_customers_are_told_and_nothing_is_lost(site):
+    process = await site.process()
+    async with site.customer(process) as customer, connect(f"ws://{process.web}/") as other:
+        await customer.hears("bot")
+        await customer.say("before")
+        await customer.until(lambda: "Pardon?" in said(customer, "bot"))
+        await site.kafka.kill()
+        await customer.say("meanwhile")
+        await customer.until(lambda: [error for error in customer.errors if error.get("retry")], seconds=30)
+        await other.send(hello())
+        assert (await answer(other, seconds=30))["retry"] is True
+        await site.kafka.start()
+        await customer.until(lambda: "meanwhile" in said(customer, "customer"), seconds=40)
+    assert said(customer, "customer") == ["before", "meanwhile"]
