@@ -57,9 +57,7 @@ async def _converse(chatter: Chatter, chat: ChatClient, result: ChatResult) -> N
         if result.agent_id:
             await chat.hears("agent", ANSWER_WITHIN, after=before)
         else:
-            await chat.until(
-                lambda: any(m.seq > before and m.author in ("bot", "agent") for m in chat.messages), ANSWER_WITHIN
-            )
+            await chat.until(partial(_answered, chat, before), ANSWER_WITHIN)
             if _handed_over(chat):
                 answer = await chat.hears("agent", AGENT_WITHIN)
                 result.agent_id = answer.agent
