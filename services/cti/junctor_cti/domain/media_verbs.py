@@ -18,6 +18,8 @@ def ask(turn: Turn, command: c.PromptAndCollect) -> None:
     call = turn.call
     if call.state != "in_flow" or not call.customer_there:
         raise Rejected("The call is not in a flow: nothing can be played or collected.")
+    if command.verb_id in ("", TREATMENT_VERB):
+        raise Rejected(f"A verb cannot be named {command.verb_id!r}.", code="invalid_argument")
     if call.verb is not None and call.verb.id == command.verb_id:
         return
     if call.verb is not None:

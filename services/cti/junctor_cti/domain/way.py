@@ -120,9 +120,11 @@ def agent_leg_prepared(turn: Turn, command: c.AgentLegPrepared) -> None:
     """Its INVITE may now be sent; where the offer is over by now the leg leaves instead."""
     call = turn.call
     leg = Leg(command.leg_id, "prepared", command.leg_record)
+    if leg.id in {known.id for known in (call.agent, *call.leaving) if known is not None}:
+        return
     if _offered(call, command.reservation_id) and call.agent is None:
         turn.set(agent=leg)
-    elif leg.id not in {known.id for known in (call.agent, *call.leaving) if known is not None}:
+    else:
         turn.set(leaving=(*call.leaving, replace(leg, phase="canceling")))
 
 
