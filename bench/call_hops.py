@@ -1,9 +1,10 @@
-"""Where the time between a digit and the agent's phone goes, from the journals: when each input was made, and applied."""
+"""Where the time of a call's way goes, from the journals: when each input on the way was made, and when applied."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from junctor_journal import topics
@@ -12,7 +13,8 @@ from junctor_journal.log import TopicPartition
 from junctor_journal.reader import JournalReader, Verdict
 
 SERVICES = ("cti", "ivr", "router")
-WAY = (
+TO_ANSWER = (("cti", "CallArrived"), ("cti", "CallAnswered"))
+TO_PHONE = (
     ("cti", "DigitHeard"),
     ("ivr", "MediaVerbReported"),
     ("cti", "FlowReported"),
@@ -20,7 +22,10 @@ WAY = (
     ("cti", "OfferReported"),
     ("cti", "AgentLegPrepared"),
 )
-"""The inputs on the way, in order. Each is made by its service, goes through Kafka to the owner, and is applied."""
+"""Ways: the inputs on them, in order. Each is made by its service, goes through Kafka to the owner, and is applied."""
+
+
+Way = Sequence[tuple[str, str]]
 
 
 class Entry(NamedTuple):
@@ -34,23 +39,23 @@ class Hops:
     def __init__(self, entries: Mapping[tuple[str, str, str], list[Entry]]) -> None:
         self._entries = entries
 
-    def legs(self, calls: Mapping[str, tuple[float, float]]) -> dict[str, list[float]]:
-        """By stage, the milliseconds of each call. `calls`: Unix milliseconds of the last digit and of the INVITE."""
+    def stages(
+        self, way: Way, calls: Mapping[str, tuple[float, float]], first: str, last: str
+    ) -> dict[str, list[float]]:
+        """By stage, the milliseconds of each call. `calls`: Unix milliseconds at which the way began and ended, by contact."""
         found: dict[str, list[float]] = defaultdict(list)
-        for contact_id, (digit, rung) in calls.items():
-            marks = self._marks(contact_id, digit)
+        for contact_id, (began, ended) in calls.items():
+            marks = self._marks(way, contact_id, began, first)
             if marks is None:
                 continue
-            for (_, before), (name, after) in zip(marks, marks[1:], strict=False):
+            for (_, before), (name, after) in pairwise([*marks, (f"{way[-1][1]} applied -> {last}", ended)]):
                 found[name].append(after - before)
-            found["AgentLegPrepared applied in cti -> INVITE at the phone"].append(rung - marks[-1][1])
         return found
 
-    def _marks(self, contact_id: str, digit: float) -> list[tuple[str, float]] | None:
-        marks: list[tuple[str, float]] = [("", digit)]
-        not_before = 0
-        previous = "last DTMF packet"
-        for service, kind in WAY:
+    def _marks(self, way: Way, contact_id: str, began: float, first: str) -> list[tuple[str, float]] | None:
+        marks: list[tuple[str, float]] = [("", began)]
+        not_before, previous = 0, first
+        for service, kind in way:
             entry = next((e for e in self._entries.get((contact_id, service, kind), ()) if e.now >= not_before), None)
             if entry is None:
                 return None

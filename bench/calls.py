@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from junctor_cli.demonstration.agents import Agent
 from junctor_cli.demonstration.cast import TENANT, AgentPart
 from junctor_cli.demonstration.tenant import apply
@@ -76,9 +77,10 @@ async def _on(site: Site, calls: int, together: int) -> list[Result]:
         await _place(site, agents, WARM_UP_CALLS, together, first=0)
         lag.samples.clear()
         watch.begin()
-        began = time.monotonic()
+        began, cpu = time.monotonic(), _cpu_seconds(site)
         done = await _place(site, agents, calls, together, first=WARM_UP_CALLS)
         seconds = time.monotonic() - began
+        cpu = {name: used - cpu.get(name, 0.0) for name, used in _cpu_seconds(site).items()}
         await watch.settle()
         hops = await call_hops.read(site.address("kafka"))
     finally:
@@ -86,7 +88,24 @@ async def _on(site: Site, calls: int, together: int) -> list[Result]:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
         await asyncio.gather(*(agent.close() for agent in agents), return_exceptions=True)
-    return [_calls_result(done, together, seconds, hops, lag), _rows_result(watch, calls)]
+    result = _calls_result(done, together, seconds, hops, lag)
+    result.rows.append(Row("CPU of a call, all of the site", f"{sum(cpu.values()) / calls * 1000:.0f} ms"))
+    by_size = sorted(cpu.items(), key=lambda item: -item[1])
+    result.rows += [Row(f"- {name}", f"{used / calls * 1000:.0f} ms") for name, used in by_size]
+    result.data["cpu_ms_per_call"] = {name: round(used / calls * 1000, 1) for name, used in by_size}
+    return [result, _rows_result(watch, calls)]
+
+
+def _cpu_seconds(site: Site) -> dict[str, float]:
+    """By component, of its process and those that it started."""
+    found: dict[str, float] = {}
+    for name in site.components:
+        pid = site.pid(name)
+        if pid is not None:
+            process = psutil.Process(pid)
+            times = [member.cpu_times() for member in (process, *process.children(recursive=True))]
+            found[name] = sum(each.user + each.system for each in times)
+    return found
 
 
 async def _agent(site: Site, number: int) -> Agent:
@@ -153,27 +172,42 @@ async def _until(condition, within: float, what: str):  # type: ignore[no-untype
     return found
 
 
-def _calls_result(
-    done: list[Measured], together: int, seconds: float, hops: call_hops.Hops, lag: LoopLag
-) -> Result:
+def _calls_result(done: list[Measured], together: int, seconds: float, hops: call_hops.Hops, lag: LoopLag) -> Result:
     result = Result("calls", HOW)
     through = [measured for measured in done if not measured.problem]
     answered = [(measured.answered - measured.invited) * 1000 for measured in done if measured.answered]
     rung = [(measured.rung - measured.last_digit) * 1000 for measured in done if measured.rung]
     result.latency("INVITE to 200 OK", summary(answered), ANSWER_LIMIT_MS)
     result.latency("last DTMF packet to INVITE at an idle agent's phone", summary(rung), RING_LIMIT_MS)
-    result.rows.append(Row("calls that went through", f"{len(through)} of {len(done)}, {together} at a time", "all", len(through) == len(done)))
+    result.rows.append(
+        Row(
+            "calls that went through",
+            f"{len(through)} of {len(done)}, {together} at a time",
+            "all",
+            len(through) == len(done),
+        )
+    )
     result.rows.append(Row("calls a second", f"{len(done) / seconds:.2f}"))
     wall = time.time() - time.monotonic()
-    legs = hops.legs({m.contact_id: ((m.last_digit + wall) * 1000, (m.rung + wall) * 1000) for m in done if m.rung})
-    for name, samples in legs.items():
+    stages = hops.stages(
+        call_hops.TO_ANSWER,
+        {m.contact_id: ((m.invited + wall) * 1000, (m.answered + wall) * 1000) for m in done if m.answered},
+        "INVITE",
+        "200 OK at the phone",
+    ) | hops.stages(
+        call_hops.TO_PHONE,
+        {m.contact_id: ((m.last_digit + wall) * 1000, (m.rung + wall) * 1000) for m in done if m.rung},
+        "last DTMF packet",
+        "INVITE at the phone",
+    )
+    for name, samples in stages.items():
         result.latency(f"- {name}", summary(samples))
     result.latency("how late the bench's own loop was", summary(lag.samples))
     result.notes += [f"not through: {measured.contact_id}: {measured.problem}" for measured in done if measured.problem]
     result.data = {
         "answered_ms": [round(value, 2) for value in answered],
         "rung_ms": [round(value, 2) for value in rung],
-        "hops": {name: summary(samples).as_json() for name, samples in legs.items()},
+        "hops": {name: summary(samples).as_json() for name, samples in stages.items()},
     }
     return result
 

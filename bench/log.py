@@ -133,7 +133,9 @@ async def _backlog(log: KafkaLog, bootstrap: str, number: int, runs: dict[str, l
             runs[kind].append(await bare.end() | {"bytes": size})
             continue
         service = with_relay if kind == "owner" else without
-        owner = await Process.start("owner", bootstrap=bootstrap, service=service, inputs=BACKLOG, relay=kind == "owner")
+        owner = await Process.start(
+            "owner", bootstrap=bootstrap, service=service, inputs=BACKLOG, relay=kind == "owner"
+        )
         found = await owner.end()
         del found["latency_ms"]
         runs[kind].append(found | {"journal_bytes": await _mean_size(log, topics.journal(service))})

@@ -68,7 +68,7 @@ async def commands(bootstrap: str, service: str, inputs: int, rate: int) -> dict
     ledger = new_ledger(service, log)
     await ledger.start()
     await ledger.wait_ready()
-    while not ledger.owns(0):
+    while not ledger.owns(0):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     _say_ready()
     latency_ns: list[int] = [0] * inputs

@@ -6,6 +6,8 @@ import os
 import platform
 import re
 import subprocess
+import time
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,41 @@ def description() -> dict[str, Any]:
         "packages": {name: version(name) for name in PACKAGES},
         "commit": _commit(),
         "load_average": [round(value, 2) for value in os.getloadavg()],
+        "niceness": os.nice(0),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """CPU seconds of the whole machine: `busy` of `total`; `waited`: in which some task waited for a core (PSI)."""
+
+    busy: float
+    total: float
+    waited: float | None
+    at: float
+
+    @classmethod
+    def now(cls) -> Use:
+        times = psutil.cpu_times()
+        total = sum(times[:8])  # guest time is part of user time
+        return cls(total - times.idle - times.iowait, total, _pressure(), time.monotonic())
+
+    def until_now(self) -> dict[str, float]:
+        """Percent since then."""
+        now = Use.now()
+        found = {"cpu_busy_percent": round(100 * (now.busy - self.busy) / max(0.01, now.total - self.total), 1)}
+        if self.waited is not None and now.waited is not None:
+            found["cpu_waited_percent"] = round(100 * (now.waited - self.waited) / max(0.01, now.at - self.at), 1)
+        return found
+
+
+def _pressure() -> float | None:
+    """Seconds, of /proc/pressure/cpu; None where the kernel does not tell."""
+    try:
+        found = re.search(r"^some .*total=(\d+)", Path("/proc/pressure/cpu").read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return int(found.group(1)) / 1e6 if found else None
 
 
 def _processor() -> str:
@@ -44,14 +80,18 @@ def _java() -> str:
 
 
 def _kafka() -> str:
-    found = [re.search(r"kafka-clients-([\d.]+)\.jar", jar.name) for jar in places.kafka_jars().glob("kafka-clients-*.jar")]
+    found = [
+        re.search(r"kafka-clients-([\d.]+)\.jar", jar.name) for jar in places.kafka_jars().glob("kafka-clients-*.jar")
+    ]
     return next((match.group(1) for match in found if match), "unknown")
 
 
 def _commit() -> str:
     """Of the work tree; with a `+` where files were changed since."""
     root = places.repository()
-    head = subprocess.run(["git", "-C", root, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    head = subprocess.run(
+        ["git", "-C", root, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
     if head.returncode:
         return "unknown"
     changed = subprocess.run(

@@ -30,7 +30,9 @@ async def measure(given: argparse.Namespace) -> list[Result]:
         found = await _idle(processes)
         total = sum(found.values())
         result.rows.append(Row(about, f"{_mb(total)} MB", f"<= {_mb(LIMIT)} MB", total <= LIMIT))
-        result.rows += [Row(f"- {name}", f"{_mb(size)} MB") for name, size in sorted(found.items(), key=lambda x: -x[1])]
+        result.rows += [
+            Row(f"- {name}", f"{_mb(size)} MB") for name, size in sorted(found.items(), key=lambda x: -x[1])
+        ]
         result.data[about] = found
     return [result]
 

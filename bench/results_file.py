@@ -65,7 +65,14 @@ def keep(result: Result, machine: dict[str, Any], seconds: float) -> Path:
 
 
 def as_page(result: Result, machine: dict[str, Any]) -> str:
-    lines = [f"# {result.figure}", "", result.how, "", "| what | measured | target | met |", "| --- | --- | --- | --- |"]
+    lines = [
+        f"# {result.figure}",
+        "",
+        result.how,
+        "",
+        "| what | measured | target | met |",
+        "| --- | --- | --- | --- |",
+    ]
     lines += [f"| {row.what} | {row.value} | {row.target} | {_mark(row.met)} |" for row in result.rows]
     if result.notes:
         lines += ["", *(f"- {note}" for note in result.notes)]
@@ -80,10 +87,14 @@ def _mark(met: bool | None) -> str:
 def _sentence(machine: dict[str, Any]) -> str:
     packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
     load = " / ".join(str(value) for value in machine["load_average"])
+    during = f"during it the cores were busy for {machine['cpu_busy_percent']} % of the time"
+    if "cpu_waited_percent" in machine:
+        during += f", and for {machine['cpu_waited_percent']} % something waited for one"
+    nice = f"; run at niceness {machine['niceness']}" if machine["niceness"] else ""
     return (
         f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, {machine['kernel']}, "
         f"Python {machine['python']}, Java {machine['java']}, Kafka {machine['kafka']}, {packages}; "
-        f"commit {machine['commit']}; load average before the run {load} (1, 5, 15 minutes)."
+        f"commit {machine['commit']}; load average before the run {load} (1, 5, 15 minutes); {during}{nice}."
     )
 
 

@@ -47,5 +47,5 @@ class RowWatch:
 
     async def settle(self) -> None:
         """Returns when no new row has come for some seconds."""
-        while time.monotonic() - self._newest < _QUIET:
+        while time.monotonic() - self._newest < _QUIET:  # noqa: ASYNC110
             await asyncio.sleep(self.every)

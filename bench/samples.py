@@ -27,9 +27,7 @@ def summary(samples: Iterable[float]) -> Summary:
     ordered = sorted(samples)
     if not ordered:
         raise ValueError("nothing was measured")
-    return Summary(
-        len(ordered), percentile(ordered, 50), percentile(ordered, 95), percentile(ordered, 99), ordered[-1]
-    )
+    return Summary(len(ordered), percentile(ordered, 50), percentile(ordered, 95), percentile(ordered, 99), ordered[-1])
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
