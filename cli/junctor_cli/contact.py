@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -48,7 +49,7 @@ def command(contact_id: str, tenant: str, site: str, clickhouse: str | None, use
     _contact(console, contact_id, analyst.ask(_CONTACT, asked))
     _segments(console, analyst.ask(_SEGMENTS, asked))
     _recordings(console, analyst, asked)
-    _timeline(console, timeline)
+    show_timeline(console, timeline.rows)
     console.print(f"Its trace: junctor trace {contact_id}", style="dim")
 
 
@@ -87,10 +88,11 @@ def _recordings(console: Console, analyst: Analyst, asked: dict[str, str]) -> No
     console.print(table)
 
 
-def _timeline(console: Console, answer: Answer) -> None:
+def show_timeline(console: Console, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Rows of time, service, type and data, in the order of the view `contact_timeline`; at least one."""
     table = Table("time", "after", "service", "event", "", box=None, header_style="bold")
-    first = answer.rows[0][0]
-    for time, service, kind, data in answer.rows:
+    first = rows[0][0]
+    for time, service, kind, data in rows:
         after = _seconds((time - first).total_seconds())
         table.add_row(_time(time), f"+{after}", service, kind.rpartition(".")[2], Text(_told(data)))
     console.print(table)

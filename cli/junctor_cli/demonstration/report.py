@@ -18,8 +18,8 @@ FROM junctor.queue_report(tenant = %(tenant)s, from = %(since)s, to = %(until)s)
 """
 TIMELINE = """
 SELECT time, service, type, data FROM junctor.contact_timeline(tenant = %(tenant)s, contact = %(contact)s)
-ORDER BY time, service
 """
+EVENT_IDS = "SELECT event_id FROM junctor.contact_timeline(tenant = %(tenant)s, contact = %(contact)s)"
 CONTACTS = """
 SELECT contact_id, cause, closed_at FROM junctor.contacts
 WHERE tenant = %(tenant)s AND contact_id IN %(contacts)s
@@ -45,6 +45,10 @@ class Reports:
 
     def timeline(self, contact: str) -> list[tuple[Any, ...]]:
         return self._rows(TIMELINE, contact=contact)
+
+    def event_ids(self, contact: str) -> list[str]:
+        """Every event of the contact, as the reports count it."""
+        return [row[0] for row in self._rows(EVENT_IDS, contact=contact)]
 
     def contacts(self, contacts: list[str]) -> list[tuple[Any, ...]]:
         """contact_id, cause, closed_at."""
@@ -84,15 +88,6 @@ def show_queues(console: Console, rows: list[tuple[Any, ...]]) -> None:
         table.add_row(
             queue, str(offered), str(answered), str(abandoned), str(overflowed), share, _seconds(asa), _seconds(aht)
         )
-    console.print(table)
-
-
-def show_timeline(console: Console, contact: str, rows: list[tuple[Any, ...]]) -> None:
-    table = Table("time", "service", "event", "", title=f"One contact's way through the services: {contact}")
-    first = rows[0][0] if rows else None
-    for time, service, kind, data in rows:
-        offset = f"+{(time - first).total_seconds():.3f} s" if first is not None else ""
-        table.add_row(offset, service, kind.rpartition(".")[2], data if len(data) < 70 else data[:67] + "...")
     console.print(table)
 
 

@@ -16,6 +16,7 @@ from junctor_service.client import Channels
 from junctor_service.token_source import StaticToken
 from rich.console import Console
 
+from junctor_cli.contact import show_timeline
 from junctor_cli.demonstration import cast, report, verdict
 from junctor_cli.demonstration.agents import Agent
 from junctor_cli.demonstration.board import Board
@@ -92,6 +93,7 @@ def _tell(
     report.show_queues(console, reports.queues(since, time.time_ns() // 1_000_000 + 1_000))
     example = next((call.contact_id for call in calls if call.agent_id), "")
     if example:
-        report.show_timeline(console, example, reports.timeline(example))
+        console.print(f"\nOne contact's way through the services: {example}", style="bold")
+        show_timeline(console, reports.timeline(example))
     for _, path, duration_ms in reports.recordings(list(recorded))[:1]:
         console.print(f"A recording ({duration_ms / 1000:.1f} s, sealed): {path}", soft_wrap=True)
