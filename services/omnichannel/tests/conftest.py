@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+import pytest_asyncio
 from junctor.directory.v1 import directory_pb2
 from junctor.omnichannel.v1 import omnichannel_pb2_grpc
 from junctor.router.v1 import router_pb2, router_pb2_grpc
@@ -143,13 +144,17 @@ class Site:
 
     async def binds(self, customer, agent="alice"):
         """The router gives the customer's conversation to the agent."""
-        await self.until(lambda: [r for r in self.router.requested if r.contact_id == customer.contact_id])
+        await self.until(lambda: self.asked(self.router.requested, customer))
         await self.router_says(
             router_pb2.ReservationAccepted(
                 contact_id=customer.contact_id, reservation_id="r1", agent_id=agent, edge="omnichannel"
             )
         )
         await customer.until(lambda: "with_agent" in customer.states)
+
+    def asked(self, requests, customer):
+        """Those of the router's requests that are about the customer."""
+        return [request for request in requests if request.contact_id == customer.contact_id]
 
     async def until(self, condition, seconds=15):
         """Returns once the condition holds."""
@@ -173,9 +178,9 @@ class Site:
         return found
 
 
-@pytest.fixture
-async def site(tmp_path):
-    async with KafkaServer(tmp_path / "kafka", heap_mb=256) as kafka:
+@asynccontextmanager
+async def running(folder):
+    async with KafkaServer(folder / "kafka", heap_mb=256) as kafka:
         log = KafkaLog(kafka.bootstrap, client_id="test")
         await log.start()
         await log.ensure_topics([one for one in topics.declared(ROOT / "topics.yaml") if one.name in TOPICS])
@@ -186,13 +191,13 @@ async def site(tmp_path):
             await writer.put(
                 "demo", kind, value.id, directory_pb2.DirectoryValue(tenant="demo", version=1, value=value)
             )
-        issuer = Issuer("127.0.0.1", 0, tmp_path)
+        issuer = Issuer("127.0.0.1", 0, folder)
         threading.Thread(target=issuer.serve_forever, daemon=True).start()
         router, server = Router(), grpc.aio.server()
         router_pb2_grpc.add_RouterServiceServicer_to_server(router, server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
-        site = Site(tmp_path, kafka, log, issuer, router, f"127.0.0.1:{port}")
+        site = Site(folder, kafka, log, issuer, router, f"127.0.0.1:{port}")
         try:
             yield site
         finally:
@@ -202,3 +207,18 @@ async def site(tmp_path):
             issuer.shutdown()
             issuer.server_close()
             await log.stop()
+
+
+@pytest.fixture
+async def site(tmp_path):
+    """For tests that kill or configure what runs."""
+    async with running(tmp_path) as site:
+        yield site
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory):
+    """One broker and one process, `.first`, for all tests of a module (loop scope: module)."""
+    async with running(tmp_path_factory.mktemp("site")) as site:
+        site.first = await site.process()
+        yield site

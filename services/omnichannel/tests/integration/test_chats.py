@@ -1,4 +1,4 @@
-"""Chats over real WebSockets, Kafka and processes: from the greeting to the wrap-up, through crashes and bad frames."""
+"""Chats over real WebSockets, Kafka and processes: from the greeting to the wrap-up, and bad frames in between."""
 
 import asyncio
 import json
@@ -14,18 +14,20 @@ from junctor_service.errors import Code, ServiceError
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 def said(customer, author):
     return [message.text for message in customer.messages if message.author == author]
 
 
-async def test_a_chat_from_the_greeting_to_the_wrap_up(site):
-    process = await site.process()
-    async with site.customer(process, visitor="visitor-7") as customer, site.agent(process) as agent:
+async def test_a_chat_from_the_greeting_to_the_wrap_up(shared):
+    process = shared.first
+    async with shared.customer(process, visitor="visitor-7") as customer, shared.agent(process) as agent:
         assert (await customer.hears("bot")).text == "Hello!"
         await customer.say("I need a loan")
-        await site.binds(customer)
-        (request,) = site.router.requested
+        await shared.binds(customer)
+        (request,) = shared.asked(shared.router.requested, customer)
         assert (request.queue, request.edge, request.channel) == ("chat", "omnichannel", contact_pb2.CHANNEL_CHAT)
         assert dict(request.data) == {"language": "en", "product": "loans"}
         assert request.arrived_at > 0
@@ -56,13 +58,13 @@ async def test_a_chat_from_the_greeting_to_the_wrap_up(site):
         ).conversation
         assert [message.text for message in found.messages] == [message.text for message in customer.messages]
         await customer.close()
-        await site.router_says(
+        await shared.router_says(
             router_pb2.TaskCompleted(
                 contact_id=customer.contact_id, agent_id="alice", disposition="solved", edge="omnichannel"
             )
         )
-        events = await site.events(customer.contact_id, contact_pb2.ContactClosed)
-        assert [request.cause for request in site.router.ended] == ["customer"]
+        events = await shared.events(customer.contact_id, contact_pb2.ContactClosed)
+        assert [request.cause for request in shared.asked(shared.router.ended, customer)] == ["customer"]
     segments = [(e.segment, e.kind, e.result) for e in events if isinstance(e, contact_pb2.SegmentEnded)]
     assert segments == [
         (1, contact_pb2.SEGMENT_KIND_FLOW, contact_pb2.SEGMENT_RESULT_COMPLETED),
@@ -72,7 +74,7 @@ async def test_a_chat_from_the_greeting_to_the_wrap_up(site):
     closed = events[-1] if isinstance(events[-1], contact_pb2.ContactClosed) else None
     closed = closed or next(e for e in events if isinstance(e, contact_pb2.ContactClosed))
     assert (closed.disposition, closed.cause) == ("solved", contact_pb2.CLOSE_CAUSE_CUSTOMER)
-    await nothing_readable(site, "thousand", "visitor-7", "How much")
+    await nothing_readable(shared, "thousand", "visitor-7", "How much")
 
 
 async def nothing_readable(site, *secrets):
@@ -89,60 +91,32 @@ async def nothing_readable(site, *secrets):
         assert values and not [secret for secret in secrets if secret.encode() in values], topic
 
 
-async def test_a_chat_goes_on_after_its_process_was_killed(site):
-    first = await site.process()
-    second = await site.process()
-    serving = [first]
-    customer = site.customer(first)
-    customer._url = lambda: f"ws://{serving[0].web}/"
-    async with customer:
-        await customer.hears("bot")
-        await customer.say("a loan please")
-        await site.binds(customer)
-        serving[0] = second
-        await first.kill()
-        for number in range(5):
-            await customer.say(f"message {number}")
-        await customer.until(lambda: "message 4" in said(customer, "customer"), seconds=40)
-        async with site.agent(second) as agent:
-            await rpc(
-                agent.SendMessage(
-                    pb.SendMessageRequest(request_id="s", contact_id=customer.contact_id, text="still here"),
-                    timeout=30,
-                )
-            )
-        await customer.until(lambda: "still here" in said(customer, "agent"))
-    assert said(customer, "customer") == ["a loan please", *(f"message {number}" for number in range(5))]
-    assert [message.seq for message in customer.messages] == list(range(1, len(customer.messages) + 1))
-    assert customer.connections >= 2
-
-
-async def test_a_customer_who_leaves_the_line_is_taken_out_of_it(site):
-    process = await site.process()
-    async with site.customer(process) as customer:
+async def test_a_customer_who_leaves_the_line_is_taken_out_of_it(shared):
+    process = shared.first
+    async with shared.customer(process) as customer:
         await customer.hears("bot")
         await customer.say("loan")
-        await site.until(lambda: site.router.requested)
+        await shared.until(lambda: shared.asked(shared.router.requested, customer))
         await customer.close()
-        events = await site.events(customer.contact_id, contact_pb2.ContactClosed)
-        await site.until(lambda: site.router.canceled)
-    assert [request.cause for request in site.router.canceled] == ["abandoned"]
+        events = await shared.events(customer.contact_id, contact_pb2.ContactClosed)
+        await shared.until(lambda: shared.asked(shared.router.canceled, customer))
+    assert [request.cause for request in shared.asked(shared.router.canceled, customer)] == ["abandoned"]
     (last,) = [e for e in events if isinstance(e, contact_pb2.SegmentEnded)][-1:]
     assert last.result == contact_pb2.SEGMENT_RESULT_ABANDONED
 
 
-async def test_others_conversations_cannot_be_read_or_written(site):
-    process = await site.process()
-    async with site.customer(process) as customer, site.agent(process, "bob") as bob:
+async def test_others_conversations_cannot_be_read_or_written(shared):
+    process = shared.first
+    async with shared.customer(process) as customer, shared.agent(process, "bob") as bob:
         await customer.hears("bot")
         await customer.say("loan")
-        await site.binds(customer)
+        await shared.binds(customer)
         with pytest.raises(ServiceError, match="Another agent") as refusal:
             await rpc(bob.GetConversation(pb.GetConversationRequest(contact_id=customer.contact_id)))
         assert refusal.value.code is Code.PERMISSION_DENIED
         with pytest.raises(ServiceError, match="Another agent"):
             await rpc(bob.SendMessage(pb.SendMessageRequest(request_id="b", contact_id=customer.contact_id, text="hi")))
-        async with site.agent(process, "eve", role="supervisor") as supervisor:
+        async with shared.agent(process, "eve", role="supervisor") as supervisor:
             found = await rpc(supervisor.GetConversation(pb.GetConversationRequest(contact_id=customer.contact_id)))
             assert found.conversation.agent_id == "alice"
             await rpc(
@@ -164,10 +138,10 @@ def hello(**more):
     return json.dumps({"type": "hello", "widget": "demo/web", **more})
 
 
-async def test_bad_frames_are_told_and_harm_nobody_else(site):
-    process = await site.process()
+async def test_bad_frames_are_told_and_harm_nobody_else(shared):
+    process = shared.first
     url = f"ws://{process.web}/"
-    async with site.customer(process) as other, connect(url) as socket:
+    async with shared.customer(process) as other, connect(url) as socket:
         await other.hears("bot")
         for frame, code in [
             ("{", "not_json"),
@@ -200,48 +174,13 @@ async def test_bad_frames_are_told_and_harm_nobody_else(site):
         await other.until(lambda: "One moment." in said(other, "bot"))
 
 
-async def test_a_widget_is_used_from_its_origins_only(site):
-    process = await site.process()
+async def test_a_widget_is_used_from_its_origins_only(shared):
+    process = shared.first
     async with connect(f"ws://{process.web}/", origin="https://evil.example") as socket:
         await socket.send(hello(widget="shop"))
         assert (await answer(socket))["code"] == "foreign_origin"
         with pytest.raises(ConnectionClosed) as end:
             await socket.recv()
         assert end.value.rcvd.code == 1008
-    async with site.customer(process, "shop", origin="https://shop.example") as customer:
+    async with shared.customer(process, "shop", origin="https://shop.example") as customer:
         await customer.hears("bot")
-
-
-async def test_silent_customers_and_lost_ones_are_closed(site):
-    process = await site.process(
-        JUNCTOR_OMNICHANNEL__IDLE_TIMEOUT="1s",
-        JUNCTOR_OMNICHANNEL__RECONNECT_GRACE="1s",
-        JUNCTOR_OMNICHANNEL__HELLO_TIMEOUT="1s",
-    )
-    async with connect(f"ws://{process.web}/") as socket:
-        assert (await answer(socket))["code"] == "no_hello"
-    async with site.customer(process) as silent:
-        await silent.until(lambda: silent.closed)
-        assert "nothing was written" in said(silent, "system")[0]
-    async with site.customer(process) as lost:
-        await lost.hears("bot")
-        await lost.say("loan")
-        await lost.until(lambda: "queued" in lost.states)
-    events = await site.events(lost.contact_id, contact_pb2.ContactClosed)
-    assert [e.detail for e in events if isinstance(e, contact_pb2.ContactClosed)] == ["connection lost"]
-
-
-async def test_while_kafka_is_away_customers_are_told_and_nothing_is_lost(site):
-    process = await site.process()
-    async with site.customer(process) as customer, connect(f"ws://{process.web}/") as other:
-        await customer.hears("bot")
-        await customer.say("before")
-        await customer.until(lambda: "Pardon?" in said(customer, "bot"))
-        await site.kafka.kill()
-        await customer.say("meanwhile")
-        await customer.until(lambda: [error for error in customer.errors if error.get("retry")], seconds=30)
-        await other.send(hello())
-        assert (await answer(other, seconds=30))["retry"] is True
-        await site.kafka.start()
-        await customer.until(lambda: "meanwhile" in said(customer, "customer"), seconds=40)
-    assert said(customer, "customer") == ["before", "meanwhile"]
