@@ -129,6 +129,7 @@ async def test_kafka_killed_keeps_audio_and_completes_the_events_afterwards(stag
     assert rows == {live.contact_id: served(live.agent.part.agent_id) for live in calls}
     after = await stage.bridge(1)
     await hang_up(after[0], by_customer=True)
+    await stage.rows_of(after)
 
 
 async def test_afterwards_no_contact_had_two_agents_and_none_was_left_open(stage: Stage):
