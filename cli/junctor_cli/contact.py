@@ -90,11 +90,14 @@ def _recordings(console: Console, analyst: Analyst, asked: dict[str, str]) -> No
 
 def show_timeline(console: Console, rows: Sequence[tuple[Any, ...]]) -> None:
     """Rows of time, service, type and data, in the order of the view `contact_timeline`; at least one."""
-    table = Table("time", "after", "service", "event", "", box=None, header_style="bold")
+    table = Table("time", "after", "service", "event", box=None, header_style="bold")
+    for column in table.columns:
+        column.no_wrap = True
+    table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
     first = rows[0][0]
     for time, service, kind, data in rows:
         after = _seconds((time - first).total_seconds())
-        table.add_row(_time(time), f"+{after}", service, kind.rpartition(".")[2], Text(_told(data)))
+        table.add_row(f"{time:%H:%M:%S}", f"+{after}", service, kind.rpartition(".")[2], Text(_told(data)))
     console.print(table)
 
 

@@ -14,7 +14,8 @@ from rich.tree import Tree
 from junctor_cli.analyst import analyst_of, analyst_option
 
 _SPANS = """
-SELECT SpanId, ParentSpanId, ServiceName, SpanName, toUnixTimestamp64Nano(Timestamp), Duration, StatusCode, StatusMessage
+SELECT SpanId, ParentSpanId, ServiceName, SpanName, toUnixTimestamp64Nano(Timestamp), Duration, StatusCode, StatusMessage,
+    SpanAttributes['step']
 FROM otel_traces WHERE TraceId = %(trace)s ORDER BY Timestamp, SpanId LIMIT 5000
 """
 
@@ -31,6 +32,7 @@ class Span:
     duration: int
     status: str
     message: str
+    step: str = ""
 
 
 @click.command()
@@ -72,7 +74,10 @@ def tree(trace: str, spans: Sequence[Span]) -> Tree:
 
 def _line(span: Span, first: int) -> Text:
     line = Text.assemble(
-        (f"{span.service} ", "cyan"), f"{span.name} ", (f"+{_ms(span.started - first)}, ", "dim"), _ms(span.duration)
+        (f"{span.service} ", "cyan"),
+        f"{span.name} {span.step} ".replace("  ", " "),
+        (f"+{_ms(span.started - first)}, ", "dim"),
+        _ms(span.duration),
     )
     if span.status == "Error":
         line.append(f" failed: {span.message}", "red")
