@@ -90,10 +90,9 @@ def _recordings(console: Console, analyst: Analyst, asked: dict[str, str]) -> No
 
 def show_timeline(console: Console, rows: Sequence[tuple[Any, ...]]) -> None:
     """Rows of time, service, type and data, in the order of the view `contact_timeline`; at least one."""
-    table = Table("time", "after", "service", "event", box=None, header_style="bold")
-    for column in table.columns:
-        column.no_wrap = True
-    table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
+    table = Table(box=None, header_style="bold")
+    for heading, width in (("time", 8), ("after", 10), ("service", 11), ("event", 19), ("", 20)):
+        table.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=width)
     first = rows[0][0]
     for time, service, kind, data in rows:
         after = _seconds((time - first).total_seconds())
