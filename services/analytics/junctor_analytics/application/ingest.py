@@ -96,12 +96,22 @@ class Ingest:
                 pause = _FIRST_PAUSE
             except LogUnavailable as error:
                 log.warning("events cannot be read now", extra={"error": str(error)})
+            except asyncio.CancelledError as error:
+                if self._canceled():
+                    raise
+                log.warning("a request to Kafka was given up by its client", exc_info=error)
             except Exception:
                 log.exception("the ingest failed and begins anew")
             finally:
                 self._reading = False
             await self._pause(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    @staticmethod
+    def _canceled() -> bool:
+        """Whether it is this task that is to end. A client may cancel its own future instead, when a broker dies."""
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
 
     async def _read(self) -> None:
         """Until topics appear that are not read yet, or the service stops."""
@@ -122,9 +132,9 @@ class Ingest:
                     await self._positions.begin(batch)
                     await self._insert(batch, ordered)
                 now = asyncio.get_running_loop().time()
-                if now - looked > _LOOK_FOR_TOPICS_EVERY and self._log.available:
+                if now - looked > _LOOK_FOR_TOPICS_EVERY:
                     looked = now
-                    if await self._partitions() != wanted:
+                    if await self._has_more_than(wanted):
                         return
         finally:
             await asyncio.shield(tail.close())
@@ -170,6 +180,13 @@ class Ingest:
         finally:
             await asyncio.shield(tail.close())
         return found
+
+    async def _has_more_than(self, wanted: Sequence[TopicPartition]) -> bool:
+        """Whether topics were made since; not while Kafka is away, which the reader gets over by itself."""
+        try:
+            return self._log.available and bool(set(await self._partitions()) - set(wanted))
+        except LogUnavailable:
+            return False
 
     async def _partitions(self) -> list[TopicPartition]:
         return [

@@ -31,10 +31,10 @@ async def settled(place, day):
     await place.counted("segments", len(day.segments))
     await place.counted("tasks", len(day.tasks))
     wanted = queue_figures(day.segments, day.tasks, {}, Span(0, BEGIN * 2))
-    found = await place.select("SELECT * FROM queue_report(tenant = %(tenant)s, from = '2000-01-01 00:00:00', to = '2099-01-01 00:00:00')")
-    assert [row[:5] for row in found] == [
-        (q.queue, q.offered, q.answered, q.abandoned, q.overflowed) for q in wanted
-    ]
+    found = await place.select(
+        "SELECT * FROM queue_report(tenant = %(tenant)s, from = '2000-01-01 00:00:00', to = '2099-01-01 00:00:00')"
+    )
+    assert [row[:5] for row in found] == [(q.queue, q.offered, q.answered, q.abandoned, q.overflowed) for q in wanted]
 
 
 async def test_what_a_relay_repeats_is_seen_once(place, floor, tenant):

@@ -27,9 +27,7 @@ def test_short_abandons_are_offered_but_held_against_nobody():
 
 
 def test_overflow_and_failure_are_missed_and_transfer_and_waiting_are_not_judged():
-    found = figures(
-        wait(1, "overflowed"), wait(1, "failed"), wait(1, "transferred"), wait(1, ""), wait(1, "completed")
-    )
+    found = figures(wait(1, "overflowed"), wait(1, "failed"), wait(1, "transferred"), wait(1, ""), wait(1, "completed"))
     assert (found.offered, found.answered, found.overflowed) == (5, 1, 1)
     assert found.service_level == 1 / 3
 
@@ -61,7 +59,9 @@ def test_handle_time_is_talk_and_wrap_up_per_agent():
 
 def test_a_wait_belongs_to_its_begin_and_a_talk_to_its_end():
     hour = Span(1_000, 2_000)
-    talks = [Segment("c", 3, "agent", "loans", "li", begin, end, "completed") for begin, end in ((0, 1_000), (0, 2_000))]
+    talks = [
+        Segment("c", 3, "agent", "loans", "li", begin, end, "completed") for begin, end in ((0, 1_000), (0, 2_000))
+    ]
     waits = [wait(1, "completed", started_at=at) for at in (999, 1_000, 1_999, 2_000)]
     found = figures(*talks, *waits, span=hour)
     assert (found.offered, found.handled) == (2, 1)

@@ -15,7 +15,9 @@ def test_files_are_numbered_in_order_and_every_statement_can_be_repeated():
     names = [migration.name for migration in migrations()]
     assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
     for statement in all_statements():
-        assert re.match(r"CREATE TABLE IF NOT EXISTS|CREATE OR REPLACE VIEW|ALTER TABLE \w+ ADD COLUMN IF NOT", statement)
+        assert re.match(
+            r"CREATE TABLE IF NOT EXISTS|CREATE OR REPLACE VIEW|ALTER TABLE \w+ ADD COLUMN IF NOT", statement
+        )
 
 
 def test_every_table_knows_inserts_it_has_seen():
