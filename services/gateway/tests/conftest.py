@@ -102,6 +102,11 @@ class RouterOfTest(router_pb2_grpc.RouterServiceServicer):
         finally:
             self.ended += 1
 
+    async def WatchPool(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        self._note(request)
+        yield router_pb2.WatchPoolResponse(seq=40 + len(self.asked))
+        await asyncio.Event().wait()
+
     def _note(self, request: Any) -> None:
         principal = current_principal()
         self.asked.append(request)

@@ -4,6 +4,8 @@ import asyncio
 import json
 import time
 
+import httpx
+import pytest
 from junctor_service.errors import precondition
 
 WATCH = "/v1/router/WatchAgent"
@@ -79,6 +81,17 @@ async def test_conversations_resume_after_a_message(gateway):
     assert await read({"last-event-id": "0:2"}) == [("", None), ("0:3", "第3句")]
 
 
+async def test_a_stream_of_whole_states_begins_again_with_one(gateway):
+    ids = []
+    for last in ("", "0:41"):
+        headers = {"last-event-id": last} if last else {}
+        async with gateway.http.stream("GET", "/v1/router/WatchPool", headers=headers) as response:
+            events = Events(response)
+            await events.next()
+            ids.append(events.last_id)
+    assert ids == ["0:41", "0:42"]
+
+
 async def test_a_bad_last_event_id_is_refused(gateway):
     for bad in ("12", "a:b", "1:2:3", "-1:2"):
         answer = await gateway.http.get(WATCH, params={"agent_id": "a"}, headers={"last-event-id": bad})
@@ -105,10 +118,6 @@ async def test_a_refusal_before_the_first_response_is_a_problem(gateway):
 
 async def test_a_failure_later_is_the_last_event(gateway):
     gateway.router.changes = [(0, 1)]
-
-    async def fail_when_read(request):
-        gateway.router.asked.append(request)
-
     gateway.router._note = gateway.router.asked.append
     gateway.router.error = precondition("The session was replaced.", reason="SESSION_REPLACED")
     async with gateway.http.stream("GET", WATCH, params={"agent_id": "ann"}) as response:
@@ -157,9 +166,6 @@ async def test_a_file_comes_as_bytes(gateway):
 
 
 async def test_a_file_that_breaks_off_is_not_taken_for_whole(gateway):
-    import httpx
-    import pytest
-
     with pytest.raises(httpx.RemoteProtocolError):
         await gateway.http.get("/v1/recording/FetchAudio", params={"contact_id": "broken"})
 

@@ -1,6 +1,7 @@
 """gRPC-Web with a client written by hand from the protocol's text."""
 
 import base64
+import random
 import struct
 from urllib.parse import unquote
 
@@ -10,6 +11,11 @@ from junctor.router.v1 import router_pb2
 from junctor_service.errors import ServiceError, precondition
 
 SERVICE = "/junctor.router.v1.RouterService"
+
+
+def pieces(text):
+    """Base64 in pieces, each of which may end with padding."""
+    return b"".join(base64.b64decode(text[n : n + 4]) for n in range(0, len(text), 4))
 
 
 class Client:
@@ -36,7 +42,7 @@ class Client:
                 raw += piece
                 if self.text:
                     whole = len(raw) // 4 * 4
-                    pending += b"".join(base64.b64decode(raw[n : n + 4]) for n in range(0, whole, 4))
+                    pending += pieces(raw[:whole])
                     raw = raw[whole:]
                 else:
                     pending, raw = pending + raw, b""
@@ -130,6 +136,24 @@ async def test_malformed_bodies(gateway, client, case):
     answer = await gateway.http.post(f"{SERVICE}/GetTask", content=content, headers={"content-type": client.kind})
     raw = base64.b64decode(answer.content) if client.text else answer.content
     assert client.trailers(raw[5:])["grpc-status"] == code
+
+
+async def test_made_up_bytes_get_a_status(gateway, client):
+    chance = random.Random(7)
+    codes = set()
+    for _ in range(150):
+        body = chance.randbytes(chance.randrange(40))
+        if chance.random() < 0.6:
+            body = struct.pack(">BI", 0, len(body)) + body
+        content = base64.b64encode(body) if client.text and chance.random() < 0.8 else body
+        answer = await gateway.http.post(f"{SERVICE}/GetTask", content=content, headers={"content-type": client.kind})
+        assert answer.status_code == 200
+        raw = pieces(answer.content) if client.text else answer.content
+        while raw[0] != 0x80:
+            raw = raw[5 + struct.unpack_from(">BI", raw)[1] :]
+        codes.add(client.trailers(raw[5:])["grpc-status"])
+    assert codes <= {"0", "3", "7", "12"}
+    assert "3" in codes
 
 
 async def test_text_in_pieces_with_padding_of_their_own(gateway):
