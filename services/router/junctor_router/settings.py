@@ -18,4 +18,4 @@ class PumpKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterSettings(CommonSettings):
-    pump: PumpKind = setting("Who reads the inputs: a Faust app, or a plain consumer.", default=PumpKind.PLAIN)
+    pump: PumpKind = setting("Who reads the inputs: a Faust app, or a plain consumer.", default=PumpKind.FAUST)

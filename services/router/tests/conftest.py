@@ -195,7 +195,7 @@ def port():
 
 @pytest.fixture
 def pump():
-    return os.environ.get("JUNCTOR_ROUTER__PUMP", "plain")
+    return os.environ.get("JUNCTOR_ROUTER__PUMP", "faust")
 
 
 @pytest.fixture

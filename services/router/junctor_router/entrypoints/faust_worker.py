@@ -14,6 +14,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
 
@@ -140,6 +141,11 @@ async def _ended(app: Any) -> None:
 
 
 class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    async def on_thread_stop(self) -> None:
+        """With the broker away aiokafka's close lets the cancellation of its own fetches out."""
+        with suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
