@@ -179,6 +179,8 @@ def step_failed(turn: Turn, command: c.StepFailed) -> None:
     turn.paid(command.step)
     match command.step.split("/")[0]:
         case "answer" if call.customer.phase == "incoming":
+            # The edge has refused the INVITE by then; no other end of this leg follows.
+            turn.customer(replace(call.customer, phase="gone"))
             turn.end_segment("failed")
             finish(turn, "failure", f"answer: {command.reason}")
         case "start_flow" if call.state == "in_flow":
