@@ -23,6 +23,7 @@ from junctor_cli.demonstration.report import Reports
 ROWS_WITHIN = 20.0
 TONE_LEVEL = 1_500.0
 RATE = 8_000
+HEARD_WINDOWS = 3
 WAYS: Mapping[Ending, list[tuple[str, str]]] = {
     "served": [("flow", "completed"), ("queue", "completed"), ("agent", "completed")],
     "abandons_in_line": [("flow", "completed"), ("queue", "abandoned")],
@@ -98,16 +99,21 @@ async def _recording_problems(result: CallResult, agent_hz: int, recording: Any)
     if channels != 2:
         return [f"{who}: the recording has {channels} channels, not 2"]
     left, right = samples[0::2], samples[1::2]
-    middle = len(left) // 2
-    window = slice(max(0, middle - RATE // 4), middle + RATE // 4)
     customer_hz = result.caller.tone_hz
     heard = {
-        "the caller on the left": goertzel(left[window], customer_hz) > TONE_LEVEL,
-        "the agent on the right": goertzel(right[window], agent_hz) > TONE_LEVEL,
+        "the caller on the left": _windows_with(left, customer_hz) >= HEARD_WINDOWS,
+        "the agent on the right": _windows_with(right, agent_hz) >= HEARD_WINDOWS,
     }
-    mixed = goertzel(left[window], agent_hz) > TONE_LEVEL or goertzel(right[window], customer_hz) > TONE_LEVEL
+    mixed = _windows_with(left, agent_hz) or _windows_with(right, customer_hz)
     problems = [f"{who}: the recording has not {what}" for what, there in heard.items() if not there]
     return [*problems, f"{who}: the recording's sides are mixed"] if mixed else problems
+
+
+def _windows_with(samples: Sequence[int], hz: int) -> int:
+    """In how many quarters of a second the tone is heard: the recording begins before its first packet comes."""
+    size = RATE // 4
+    starts = range(0, len(samples) - size + 1, size)
+    return sum(goertzel(samples[start : start + size], hz) > TONE_LEVEL for start in starts)
 
 
 async def _until(condition: Callable[[], Awaitable[bool]], within: float) -> bool:
