@@ -57,6 +57,7 @@ class ConfigurationFeed:
         self._journal = journal
         self._facts = facts
         self._pending: dict[ValueName, None] = {}
+        self._given_up: dict[tuple[str, ValueName], int] = {}
         self._changed = asyncio.Event()
         self._ready = False
         self._task: asyncio.Task[None] | None = None
@@ -125,17 +126,18 @@ class ConfigurationFeed:
                 await self._tell(names[start : start + AT_ONCE])
 
     async def _tell(self, names: list[ValueName]) -> None:
-        inputs: list[journal_pb2.Input] = []
+        told: list[tuple[ValueName, str, journal_pb2.Input]] = []
         for name in names:
             missing = self._pools_to_tell(name)
             if not missing:
                 self._pending.pop(name, None)
             for pool in missing:
                 if self._journal.owns(self._partition(name[0], pool)):
-                    inputs.append(self._input(name, pool))
-        outcomes = await asyncio.gather(*(self._facts.tell(input) for input in inputs))
-        for input, outcome in zip(inputs, outcomes, strict=True):
+                    told.append((name, pool, self._input(name, pool)))
+        outcomes = await asyncio.gather(*(self._facts.tell(input) for _, _, input in told))
+        for (name, pool, input), outcome in zip(told, outcomes, strict=True):
             if outcome.refusal is not None and outcome.refusal.code:
+                self._given_up[pool, name] = self._wanted(name[0], pool, name[1], name[2]) or 0
                 log.error(
                     "a directory value was refused", extra={"input_id": input.id, "reason": outcome.refusal.message}
                 )
@@ -152,6 +154,8 @@ class ConfigurationFeed:
     def _applied(self, tenant: str, pool: str, kind: str, id: str) -> bool:
         held = self._held(tenant, pool, kind, id)
         wanted = self._wanted(tenant, pool, kind, id)
+        if self._given_up.get((pool, (tenant, kind, id))) == (wanted or 0):
+            return True
         return held == 0 if wanted is None else held >= wanted
 
     def _wanted(self, tenant: str, pool: str, kind: str, id: str) -> int | None:
