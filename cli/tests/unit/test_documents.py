@@ -19,7 +19,10 @@ def test_there_are_records():
 def test_a_record_names_tests_that_exist_and_is_short(record):
     text = record.read_text()
     named = TEST.findall(text)
-    assert named, "a decision without a test that shows it"
+    files = re.findall(r"`([\w./-]*tests/[\w./-]+\.py)`", text)
+    assert named or files, "a decision without a test that shows it"
+    for file in files:
+        assert [*ROOT.glob(file), *ROOT.glob(f"services/*/{file}")], file
     for path, name in named:
         assert f"def {name}(" in (ROOT / path).read_text(), f"{path}::{name}"
     assert len(text.splitlines()) <= 40
