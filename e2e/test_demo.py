@@ -2,13 +2,16 @@
 
 import asyncio
 import os
+import shutil
 import sys
 from pathlib import Path
+
+from junctor_local.places import site_directory
 
 LIMIT = 240
 
 
-async def test_the_demonstration_shows_everything_and_exits_with_0(tmp_path: Path):
+async def test_the_demonstration_shows_everything_and_exits_with_0():
     junctor = Path(sys.executable).parent / "junctor"
     site = f"demo-{os.getpid()}"
     process = await asyncio.create_subprocess_exec(
@@ -21,8 +24,11 @@ async def test_the_demonstration_shows_everything_and_exits_with_0(tmp_path: Pat
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    async with asyncio.timeout(LIMIT):
-        output = (await process.communicate())[0].decode()
+    try:
+        async with asyncio.timeout(LIMIT):
+            output = (await process.communicate())[0].decode()
+    finally:
+        shutil.rmtree(site_directory(site), ignore_errors=True)
     assert process.returncode == 0, output
     assert "20 calls (17 served), 5 chats, 0 things missing." in output
     assert "junctor contact " in output
