@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import uuid
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 from junctor.contact.v1 import contact_pb2
 from junctor.router.v1 import router_pb2
+from junctor_analytics.application.batch import Batch
+from junctor_analytics.application.ports import RowsRefused, WarehouseAway
 from junctor_analytics.domain.records import AgentState, CompletedTask, Segment
 from junctor_journal import topics
 from junctor_journal.log import NewRecord, Record
@@ -176,6 +179,70 @@ class Floor:
 
     def _publish(self, service: str, time: int, contact: str, message: Any) -> None:
         self.facts.append(Fact(service, time, contact, message, str(uuid.UUID(int=self.random.getrandbits(128)))))
+
+
+class MemoryWarehouse:
+    """The port `Warehouse`, as ClickHouse keeps it. A time that is a text or a column that is not there is refused."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.tokens: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self.inserts: list[tuple[str, str]] = []
+        self.before_insert = lambda table, token: None
+        self.after_insert = lambda table, token: None
+
+    @property
+    def available(self) -> bool:
+        return not self.away
+
+    async def insert(self, table: str, rows: Any, token: str) -> None:
+        await asyncio.sleep(0)
+        self.before_insert(table, token)
+        if self.away:
+            raise WarehouseAway("away")
+        if any(isinstance(row.get("time"), str) or "no_such_column" in row for row in rows):
+            raise RowsRefused("a row")
+        self.inserts.append((table, token))
+        self.tokens.setdefault((table, token), [dict(row) for row in rows])
+        self.after_insert(table, token)
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        return [row for (name, _), rows in self.tokens.items() if name == table for row in rows]
+
+
+class MemoryPositions:
+    """The port `Positions`; it outlives the ingest that uses it, as a disk does."""
+
+    def __init__(self) -> None:
+        self.next: dict[Any, int] = {}
+        self.begun: Batch | None = None
+        self.before_finish = lambda batch: None
+
+    async def load(self) -> Any:
+        return dict(self.next), self.begun
+
+    async def begin(self, batch: Batch) -> None:
+        self.begun = batch
+
+    async def finish(self, batch: Batch) -> None:
+        self.before_finish(batch)
+        self.next |= {part.tp: part.last + 1 for part in batch.ranges}
+        self.begun = None
+
+    async def forget(self, batch: Batch) -> None:
+        self.begun = None
+
+
+@pytest.fixture
+def memory_warehouse():
+    """`memory_warehouse()`: a new one."""
+    return MemoryWarehouse
+
+
+@pytest.fixture
+def memory_positions():
+    """`memory_positions()`: new ones."""
+    return MemoryPositions
 
 
 @pytest.fixture

@@ -115,9 +115,10 @@ class Ingest:
 
     async def _read(self) -> None:
         """Until topics appear that are not read yet, or the service stops."""
-        self._next, begun = await self._positions.load()
+        _, begun = await self._positions.load()
         if begun is not None:
             await self._replay(begun)
+        self._next, _ = await self._positions.load()
         wanted = await self._partitions()
         if not wanted:
             raise LogUnavailable("there are no topics of events")
@@ -164,7 +165,6 @@ class Ingest:
             return
         log.error("records of a begun batch are no longer in the log", extra={"batch": begun.token})
         await self._positions.forget(begun)
-        self._next, _ = await self._positions.load()
 
     async def _range(self, part: Range) -> list[Record]:
         ends = await self._log.end_offsets([part.tp])

@@ -91,7 +91,7 @@ class Place:
         return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
 
     async def ready(self, wanted="SERVING", seconds=30):
-        await self.until(lambda: self.health(), wanted, seconds)
+        await self.until(self.health, wanted, seconds)
 
     async def until(self, ask, wanted, seconds=30):
         limit = time.monotonic() + seconds

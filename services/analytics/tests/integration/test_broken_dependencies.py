@@ -15,6 +15,7 @@ from junctor_service.client import rpc
 from junctor_service.errors import Code, ServiceError
 
 BEGIN = 1_780_000_000_000
+REPORT = "queue_report(tenant = %(tenant)s, from = '2000-01-01 00:00:00', to = '2099-01-01 00:00:00')"
 
 
 def busy_floor(floor, tenant, contacts, seed=5):
@@ -31,9 +32,7 @@ async def settled(place, day):
     await place.counted("segments", len(day.segments))
     await place.counted("tasks", len(day.tasks))
     wanted = queue_figures(day.segments, day.tasks, {}, Span(0, BEGIN * 2))
-    found = await place.select(
-        "SELECT * FROM queue_report(tenant = %(tenant)s, from = '2000-01-01 00:00:00', to = '2099-01-01 00:00:00')"
-    )
+    found = await place.select(f"SELECT * FROM {REPORT}")
     assert [row[:5] for row in found] == [(q.queue, q.offered, q.answered, q.abandoned, q.overflowed) for q in wanted]
 
 
@@ -65,6 +64,7 @@ async def test_sigkill_again_and_again_loses_nothing_and_repeats_nothing(place, 
         await place.process.kill()
         await place.process.start()
     await settled(place, day)
+    assert await place.count("event_rows") == len(day.facts), "the token, not the key alone, keeps repeats out"
 
 
 async def test_clickhouse_away_is_waited_for(place, floor, tenant):
@@ -161,9 +161,7 @@ async def test_the_threshold_is_the_directorys(place, floor, tenant):
     await place.publish(day.facts)
     await settled(place, day)
     await place.counted("queues", 2)
-    found = await place.select(
-        "SELECT queue, service_level FROM queue_report(tenant = %(tenant)s, from = '2000-01-01 00:00:00', to = '2099-01-01 00:00:00')"
-    )
+    found = await place.select(f"SELECT queue, service_level FROM {REPORT}")
     wanted = queue_figures(day.segments, day.tasks, thresholds, Span(0, BEGIN * 2))
     assert [(queue, round(level, 9)) for queue, level in found] == [
         (q.queue, round(q.service_level, 9)) for q in wanted
