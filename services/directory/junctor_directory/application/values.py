@@ -35,7 +35,7 @@ def masked(value: pb.Value) -> pb.Value:
     copy = pb.Value()
     copy.CopyFrom(value)
     if copy.WhichOneof("kind") == "agent":
-        for algorithm in copy.agent.device_ha1:
+        for algorithm in list(copy.agent.device_ha1):
             copy.agent.device_ha1[algorithm] = MASK
     return copy
 
