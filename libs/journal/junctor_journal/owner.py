@@ -359,7 +359,10 @@ class Owner:
             due = self._due(state)
             if due is None or due.at > clock:
                 return
+            correlation_id, traceparent = self._settings.correlate(due.stream)
             tick = pb.Input(
+                correlation_id=correlation_id,
+                traceparent=traceparent,
                 id=tick_id(self._follower.topic, self.partition, state.seq + 1),
                 tenant=due.tenant,
                 stream=due.stream,

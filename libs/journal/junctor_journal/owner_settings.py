@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+
+def _uncorrelated(stream: str) -> tuple[str, str]:
+    return "", ""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnerSettings:
     """`address`: host:port of this process's gRPC server, told in the claim. `site_epoch`: from the register of two sites.
 
+    `correlate` gives the correlation id and the traceparent of what a timer of a stream does.
     `reclaim_after` is two heartbeats of the group: a member that was stopped learns by then that it was replaced.
     """
 
@@ -22,3 +28,4 @@ class OwnerSettings:
     backoff: float = 0.1
     backoff_limit: float = 2.0
     stuck_timer_ms: int = 1_000
+    correlate: Callable[[str], tuple[str, str]] = _uncorrelated

@@ -19,6 +19,7 @@ from junctor_journal.events import Event
 from junctor_journal.kafka import KafkaLog
 from junctor_journal.ledger import Effects, Ledger, LedgerSettings
 from junctor_journal.log import NewRecord
+from junctor_journal.owner_settings import OwnerSettings
 from junctor_journal.pump import GroupPump, Pump
 from junctor_journal.replica import Replica
 from junctor_journal.subscription import Subscription
@@ -37,6 +38,7 @@ from junctor_service.server import GrpcServer
 from junctor_service.settings import CommonSettings, HostPort
 from junctor_service.telemetry import Telemetry
 from junctor_service.token_source import workload_tokens
+from junctor_service.trace_context import contact_traceparent
 from junctor_service.verifier import verifier_from
 
 S = TypeVar("S")
@@ -96,7 +98,12 @@ class Foundation:
             self.log,
             new_fold,
             effects,
-            settings=LedgerSettings(site=self.settings.site, address=self.address, instance_id=self.instance),
+            settings=LedgerSettings(
+                site=self.settings.site,
+                address=self.address,
+                instance_id=self.instance,
+                owner=OwnerSettings(correlate=_contact_of),
+            ),
             pump=pump or GroupPump(),
             clock=self.clock.now_ms,
             route=route,
@@ -152,6 +159,14 @@ class Foundation:
         if self._ledger is not None:
             parts.append(_Ledger(self._ledger))
         return Service(self.name, [*parts, *components, *self._reactions, server], self.settings, health=self.health)
+
+
+def _contact_of(stream: str) -> tuple[str, str]:
+    """What a timer does belongs to the stream's contact and its trace; streams that are no contacts have neither."""
+    try:
+        return stream, contact_traceparent(stream)
+    except ValueError:
+        return "", ""
 
 
 class _Inputs:
