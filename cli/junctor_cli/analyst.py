@@ -72,7 +72,7 @@ def analyst_of(site: str, clickhouse: str | None, user: str, password: str) -> A
         try:
             address = parse_host_port(clickhouse)
         except ValueError as error:
-            raise click.ClickException(f"--clickhouse: {error}") from error
+            raise click.UsageError(f"--clickhouse: {error} is not host:port.") from error
         return Analyst(address.host, address.port, user, password)
     state = running(site)
     host, _, port = state.addresses["clickhouse_native"].rpartition(":")
