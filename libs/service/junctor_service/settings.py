@@ -104,6 +104,9 @@ class CommonSettings:
     gateway_address: HostPort | None = setting("The gateway's address.", default=None)
     log_level: LogLevel = setting("The lowest level that is logged.", default=LogLevel.INFO)
     log_format: LogFormat = setting("How log lines look.", default=LogFormat.JSON)
+    metrics_interval: Duration = setting(
+        "How often metrics are told; 0: never.", default=Duration(10.0), minimum=0, maximum=3600
+    )
     tracing: bool = setting("Whether spans are recorded.", default=True)
     key_store_dir: Path | None = setting("Where contacts' keys are kept; `keys` in the state directory.", default=None)
     drain_deadline: Duration = setting(

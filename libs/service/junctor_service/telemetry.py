@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 
 from junctor_service.append import Append
+from junctor_service.metric_rows import MetricRows
 from junctor_service.settings import CommonSettings
 from junctor_service.span_rows import SpanRows
 from junctor_service.telemetry_names import check_metric, check_span, unit_of
@@ -53,7 +54,7 @@ class MetricPoint:
 
 
 class Telemetry:
-    """A component: spans go to `junctor.spans.v1` by `append`; metrics are read with `points`."""
+    """A component: by `append`, spans go to `junctor.spans.v1` and metrics to `junctor.metrics.v1`; `points` reads them."""
 
     name = "telemetry"
 
@@ -77,6 +78,8 @@ class Telemetry:
         self._counters: dict[str, Counter] = {}
         self._histograms: dict[str, Histogram] = {}
         self._started = False
+        every = settings.metrics_interval
+        self._metrics = MetricRows(service, settings.site, append, self.points, every) if append and every else None
         self.gauge("junctor.telemetry.spans_dropped", lambda: self.spans.dropped if self.spans else 0)
 
     @property
@@ -88,11 +91,15 @@ class Telemetry:
         """Begins to append spans."""
         if self.spans is not None:
             await self.spans.start()
+        if self._metrics is not None:
+            await self._metrics.start()
         self._started = True
 
     async def stop(self, deadline: float) -> None:
         """Appends the spans that wait, until the deadline."""
         self._started = False
+        if self._metrics is not None:
+            await self._metrics.stop()
         if self.spans is not None:
             await self.spans.stop(deadline)
         self._meters.shutdown()
