@@ -52,6 +52,7 @@ from junctor_service.errors import Code, ServiceError
 from junctor_service.ids import sip_contact_id
 from junctor_service.key_store import MemoryKeyStore
 from junctor_service.personal_data import Sealer
+from junctor_service.settings import CommonSettings, load_settings
 from junctor_service.telemetry import Telemetry
 from junctor_testkit.audio import tone, write_wav
 from junctor_testkit.sip_phone import PhoneCall, SipPhone
@@ -124,7 +125,9 @@ class CtiProcess:
     def __init__(self, place: Place, sip_port: int) -> None:
         self.place = place
         self.tasks = EffectTasks("cti")
-        settings: Any = SimpleNamespace(site="a", tracing=False)
+        environ = {"JUNCTOR_JWKS": str(place.folder / "none.json"), "JUNCTOR_TRACING": "false"}
+        environ |= {"JUNCTOR_KAFKA_BOOTSTRAP": "127.0.0.1:1", "JUNCTOR_STATE_DIR": str(place.folder)}
+        settings = load_settings(CommonSettings, service="cti", environ=environ)
         self.effects = CallEffects(self.tasks, Telemetry("cti", settings))
         self.ledger = Ledger(
             "cti",
