@@ -18,6 +18,7 @@ from junctor_router.domain.configuration import (
     OpenHours,
     PlanValue,
     QueueValue,
+    Relaxing,
     Step,
     TenantValue,
     Value,
@@ -94,6 +95,9 @@ def _plan(m: pb.Plan) -> PlanValue:
                 s.skip_if_no_agent,
                 max(s.skip_if_wait_above_ms, 0),
                 s.priority,
+                tuple(s.prefer),
+                tuple(Relaxing(r.expression, max(r.after_ms, 0)) for r in s.relax),
+                tuple(sorted(s.weights.items())),
             )
             for s in m.steps
         ),

@@ -1,7 +1,9 @@
 """Which of the agents who match a contact gets it. Ties go to the one who has been idle longest.
 
-Longest idle is exact: the lowest set bit. Most proficient is exact for one attribute; for several, and for the other
-orders, the CANDIDATES agents who have been idle longest are compared.
+What the step prefers comes first: each preferring expression, in order, keeps those who meet it where there are any. Then
+the order decides. Longest idle is exact: the lowest set bit. Most proficient is exact for one attribute; for several
+(the sum of weight times proficiency), and for the other orders, the CANDIDATES agents who have been idle longest are
+compared.
 """
 
 from __future__ import annotations
@@ -10,16 +12,29 @@ from collections.abc import Mapping
 
 from junctor_router.domain.agent import Agent
 from junctor_router.domain.attribute_index import AttributeIndex, Member
+from junctor_router.domain.expression import Node, select
 from junctor_router.domain.values import AgentOrder
 
 CANDIDATES = 64
 HOUR_MS = 3_600_000
 
+Weight = tuple[str, int]
+"""An attribute and how much its proficiency counts."""
+
+
+def preferred(matching: int, prefers: tuple[Node, ...], index: AttributeIndex) -> int:
+    """Those who meet the preferences best: the first expression counts before all others, and so on."""
+    for node in prefers:
+        if matching & (matching - 1) == 0:
+            break
+        matching = matching & select(node, index) or matching
+    return matching
+
 
 def choose(
     matching: int,
     order: AgentOrder,
-    rated_by: tuple[str, ...],
+    rated_by: tuple[Weight, ...],
     index: AttributeIndex,
     agents: Mapping[str, Agent],
     now: int,
@@ -28,7 +43,7 @@ def choose(
     if not matching:
         return None
     if order is AgentOrder.MOST_PROFICIENT and len(rated_by) == 1:
-        for _, bits in index.levels(rated_by[0]):
+        for _, bits in index.levels(rated_by[0][0]):
             if matching & bits:
                 matching &= bits
                 break
@@ -50,9 +65,9 @@ def per_hour(agent: Agent, now: int) -> int:
     return agent.handled * HOUR_MS * 1_000 // max(now - agent.logged_in_at, 60_000)
 
 
-def _proficiency(member: Member, rated_by: tuple[str, ...]) -> int:
+def _proficiency(member: Member, rated_by: tuple[Weight, ...]) -> int:
     total = 0
-    for name in rated_by:
+    for name, weight in rated_by:
         value = member.attributes.get(name)
-        total += value if isinstance(value, int) else 0
+        total += weight * value if isinstance(value, int) else 0
     return total

@@ -24,8 +24,20 @@ class QueueValue:
 
 
 @dataclass(frozen=True, slots=True)
+class Relaxing:
+    """Required until the contact has been in the step for `after_ms`; from then on it only ranks, as `prefer` does."""
+
+    expression: str
+    after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """`duration_ms` 0: until served. `priority` 0: as before. `skip_if_wait_above_ms` 0: never."""
+    """`duration_ms` 0: until served. `priority` 0: as before. `skip_if_wait_above_ms` 0: never.
+
+    `prefer` ranks those who match, the first expression first. `weights` (attribute, weight) say what counts, and how
+    much, for the most proficient; empty counts the expression's attributes alike.
+    """
 
     expression: str = ""
     duration_ms: int = 0
@@ -33,6 +45,9 @@ class Step:
     skip_if_no_agent: bool = False
     skip_if_wait_above_ms: int = 0
     priority: int = 0
+    prefer: tuple[str, ...] = ()
+    relax: tuple[Relaxing, ...] = ()
+    weights: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from junctor_router.domain.values import AgentOrder, Channel
 MAX_LINES = 4_096
 """Lines kept, empty ones included, before the empty ones are dropped."""
 
-LineKey = tuple[str, int, int, str, tuple[str, ...], tuple[str | None, ...]]
+LineKey = tuple[str, int, int, int, str, tuple[str, ...], tuple[str | None, ...]]
+"""Queue, step, how much of it is relaxed, channel, plan, requirements, the contact's data that they look at."""
 
 
 @dataclass(slots=True)
@@ -32,8 +33,10 @@ class Line:
     wanted: Node
     """What the agent must meet, bound to the contacts' data."""
     order: AgentOrder
-    rated_by: tuple[str, ...]
-    """The attributes whose proficiency counts."""
+    rated_by: tuple[tuple[str, int], ...]
+    """The attributes whose proficiency counts, each with its weight."""
+    prefers: tuple[Node, ...]
+    """What ranks those who meet it, bound to the contacts' data."""
     test: Callable[[Mapping[str, Scalar]], bool]
     """Whether an agent with these attributes meets it."""
     entries: list[Key] = field(default_factory=list)
@@ -67,10 +70,17 @@ class WaitingLines:
     def find(self, key: LineKey) -> Line | None:
         return self._by_key.get(key)
 
-    def open(self, key: LineKey, wanted: Node, order: AgentOrder, rated_by: tuple[str, ...]) -> Line:
+    def open(
+        self,
+        key: LineKey,
+        wanted: Node,
+        order: AgentOrder,
+        rated_by: tuple[tuple[str, int], ...],
+        prefers: tuple[Node, ...],
+    ) -> Line:
         if len(self.lines) >= self._limit:
             self._drop_empty()
-        line = Line(self._next, key, key[0], Channel(key[2]), wanted, order, rated_by, test_of(wanted))
+        line = Line(self._next, key, key[0], Channel(key[3]), wanted, order, rated_by, prefers, test_of(wanted))
         self._next += 1
         self._keep(line)
         return line

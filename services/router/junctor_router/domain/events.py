@@ -35,6 +35,7 @@ class ReservationCreated:
     expires_at: int
     device: str
     edge: str
+    chosen_by: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def explain_contact(pool: PoolState, task: Task) -> Explanation:
     summary = f"The contact is number {position} in {task.queue}, in step {task.step}: {who}, so it waits."
     if wait >= 0:
         summary += f" Estimated wait: {wait // 1000} s."
-    return Explanation(summary, steps, tuple(_why_not(pool, task, left)))
+    return Explanation(summary, steps, (*_relaxing(pool, task, plan), *_why_not(pool, task, left)))
 
 
 def explain_agent(pool: PoolState, agent: Agent) -> Explanation:
@@ -92,7 +92,12 @@ def explain_agent(pool: PoolState, agent: Agent) -> Explanation:
 
 def _step(pool: PoolState, task: Task, plan: CompiledPlan, number: int) -> StepExplanation:
     compiled = plan.steps[number]
-    roots = [compiled.expression.root, *(pool.requirement(text).root for text in task.requirements)]
+    current = task.state is TaskState.QUEUED and number == task.step
+    required = compiled.required(task.relaxed if current else 0)
+    roots = [
+        *(expression.root for expression in required),
+        *(pool.requirement(text).root for text in task.requirements),
+    ]
     everyone = pool.index.everyone
     remaining = everyone
     found = []
@@ -104,8 +109,23 @@ def _step(pool: PoolState, task: Task, plan: CompiledPlan, number: int) -> StepE
             text = "everyone" if clause == Constant(True) else describe(clause)
             found.append(ClauseExplanation(text, alone.bit_count(), remaining.bit_count()))
     free = remaining & pool.index.available(task.channel)
-    current = task.state is TaskState.QUEUED and number == task.step
     return StepExplanation(number, compiled.step.expression, current, tuple(found), free.bit_count())
+
+
+def _relaxing(pool: PoolState, task: Task, plan: CompiledPlan) -> list[str]:
+    """What of the contact's step is not required for ever, and what only ranks."""
+    if task.step >= len(plan.steps):
+        return []
+    compiled = plan.steps[task.step]
+    found = [
+        f"{expression.text} is required for the first {after // 1000} s of the step; {(at - pool.now) // 1000} s are left."
+        for after, expression in compiled.relaxing[task.relaxed :]
+        if (at := task.step_entered_at + after) > pool.now
+    ]
+    preferred = compiled.preferred(task.relaxed)
+    if preferred:
+        found.append(f"Preferred, not required: {', then '.join(expression.text for expression in preferred)}.")
+    return found
 
 
 def _why_not(pool: PoolState, task: Task, matching_count: int) -> list[str]:
@@ -192,13 +212,11 @@ def _unmet(pool: PoolState, task: Task, agent: Agent) -> str:
 def _not_waiting(pool: PoolState, task: Task) -> str:
     agent = pool.agents.get(task.agent_id)
     who = task.agent_id + (f" (session {agent.session})" if agent is not None else "")
-    order = pool.plan_of(task.queue).steps[min(task.step, len(pool.plan_of(task.queue).steps) - 1)].step.order
-    how = order.name.lower().replace("_", " ") if order else "longest idle"
     match task.state:
         case TaskState.RESERVED:
-            return f"The contact is being offered to {who}, chosen as {how} of those who matched step {task.step}."
+            return f"The contact is being offered to {who}, who matched step {task.step}: {task.chosen_by}."
         case TaskState.ASSIGNED:
-            return f"{who} has the contact, chosen as {how} of those who matched step {task.step}."
+            return f"{who} has the contact and matched step {task.step}: {task.chosen_by}."
         case _:
             return f"The customer is gone; {who} is in wrap-up."
 

@@ -7,21 +7,28 @@ and the contacts that it touched: first the agents, each taking the best contact
 from __future__ import annotations
 
 from junctor_router.domain.agent import Agent
-from junctor_router.domain.agent_choice import choose
+from junctor_router.domain.agent_choice import choose, preferred
 from junctor_router.domain.contact_choice import Line
 from junctor_router.domain.events import StepEntered, TaskOverflowed, TaskRequeued
-from junctor_router.domain.expression import bind, conjunction, select
+from junctor_router.domain.expression import bind, conjunction, describe, holds, select
 from junctor_router.domain.plan import CompiledPlan, overflow_queue, treatment
 from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.task import Key, Task
-from junctor_router.domain.timers import STEP
-from junctor_router.domain.values import TaskState
+from junctor_router.domain.timers import RELAX, STEP
+from junctor_router.domain.values import AgentOrder, TaskState
 from junctor_router.domain.wait_estimate import UNKNOWN, estimate
 
 ELAPSED = "elapsed"
 SKIPPED_NO_AGENT = "skipped_no_agent"
 SKIPPED_WAIT = "skipped_wait"
 PLAN_CHANGED = "plan_changed"
+RELAXED = "relaxed"
+
+NEXT_IN_LINE = "first in line when the agent became free"
+WISHED = "preferred by the request"
+ORDERS = {order: order.name.lower().replace("_", " ") for order in AgentOrder} | {
+    AgentOrder.UNSPECIFIED: "longest idle"
+}
 
 
 def enter(pool: PoolState, task: Task, step: int, cause: str, been: frozenset[str] = frozenset()) -> None:
@@ -47,7 +54,27 @@ def enter(pool: PoolState, task: Task, step: int, cause: str, been: frozenset[st
         task.priority = compiled.priority or task.priority
     ends = compiled.duration_ms and (step < last or plan.value.overflow)
     task.step_until = task.step_entered_at + compiled.duration_ms if ends else 0
-    stand(pool, task, line_for(pool, task, plan, step))
+    line_up(pool, task, plan)
+
+
+def line_up(pool: PoolState, task: Task, plan: CompiledPlan) -> None:
+    """In the line of what the step requires after the time that the contact has been in it."""
+    compiled = plan.steps[task.step]
+    task.relaxed = compiled.relaxed(pool.now - task.step_entered_at)
+    left = compiled.relaxing[task.relaxed :]
+    task.relax_at = task.step_entered_at + left[0][0] if left else 0
+    stand(pool, task, line_for(pool, task, plan, task.step, task.relaxed))
+
+
+def relax(pool: PoolState, task: Task) -> None:
+    """Something that the step required only ranks from now on."""
+    changed = ("task", task.contact_id) in pool.rework
+    pool.leave_line(task)
+    if changed:
+        again(pool, task)
+        return
+    pool.emit(StepEntered(task.contact_id, task.step, RELAXED))
+    line_up(pool, task, pool.plan_of(task.queue))
 
 
 def stand(pool: PoolState, task: Task, line: Line) -> None:
@@ -56,6 +83,8 @@ def stand(pool: PoolState, task: Task, line: Line) -> None:
     pool.lines.add(line, task.key)
     if task.step_until:
         pool.timers.set(STEP, task.contact_id, task.step_until)
+    if task.relax_at:
+        pool.timers.set(RELAX, task.contact_id, task.relax_at)
     pool.tasks_to_match.add(task.contact_id)
     pool.touch_task(task)
 
@@ -94,14 +123,16 @@ def overflow_to_treatment(pool: PoolState, task: Task, name: str, prompt: str) -
     pool.finish(task, TaskState.CANCELED, name)
 
 
-def line_for(pool: PoolState, task: Task, plan: CompiledPlan, step: int) -> Line:
-    """The line of the contacts that want exactly what this one wants at that step."""
+def line_for(pool: PoolState, task: Task, plan: CompiledPlan, step: int, relaxed: int) -> Line:
+    """The line of the contacts that want exactly what this one wants at that step, so far relaxed."""
     compiled = plan.steps[step]
-    expressions = [compiled.expression, *(pool.requirement(text) for text in task.requirements)]
-    keys = [key for expression in expressions for key in expression.data_keys]
+    expressions = [*compiled.required(relaxed), *(pool.requirement(text) for text in task.requirements)]
+    ranking = compiled.preferred(relaxed)
+    keys = [key for expression in (*expressions, *ranking) for key in expression.data_keys]
     key = (
         task.queue,
         step,
+        relaxed,
         int(task.channel),
         plan.id,
         task.requirements,
@@ -110,8 +141,10 @@ def line_for(pool: PoolState, task: Task, plan: CompiledPlan, step: int) -> Line
     line = pool.lines.find(key)
     if line is None:
         wanted = conjunction([bind(expression.root, task.data, pool.attributes) for expression in expressions])
-        rated_by = tuple(dict.fromkeys(name for expression in expressions for name in expression.attributes))
-        line = pool.lines.open(key, wanted, compiled.step.order, rated_by)
+        names = dict.fromkeys(name for expression in expressions for name in expression.attributes)
+        rated_by = compiled.step.weights or tuple((name, 1) for name in names)
+        prefers = tuple(bind(expression.root, task.data, pool.attributes) for expression in ranking)
+        line = pool.lines.open(key, wanted, compiled.step.order, rated_by, prefers)
     return line
 
 
@@ -133,11 +166,12 @@ def match_agent(pool: PoolState, agent: Agent) -> None:
     while agent.member.open:
         key = pool.lines.best(agent.profile, agent.member.open, lambda id: pool.tasks[id].excludes(agent.id))
         wished = _who_wishes(pool, agent)
+        chosen_by = NEXT_IN_LINE
         if wished is not None and (key is None or wished[0] <= key[0]):
-            key = wished
+            key, chosen_by = wished, WISHED
         if key is None:
             break
-        pool.reserve(pool.tasks[key[2]], agent)
+        pool.reserve(pool.tasks[key[2]], agent, chosen_by)
 
 
 def match_task(pool: PoolState, task: Task) -> None:
@@ -148,12 +182,17 @@ def match_task(pool: PoolState, task: Task) -> None:
     for agent_id in task.preferred_agents:
         agent = pool.agents.get(agent_id)
         if agent is not None and _fits(task, line, agent):
-            pool.reserve(task, agent)
+            pool.reserve(task, agent, WISHED)
             return
-    matching = available(pool, task, line)
+    matching = preferred(available(pool, task, line), line.prefers, pool.index)
     chosen = choose(matching, line.order, line.rated_by, pool.index, pool.agents, pool.now)
     if chosen is not None:
-        pool.reserve(task, pool.agents[chosen])
+        pool.reserve(task, pool.agents[chosen], _why(line, pool.agents[chosen]))
+
+
+def _why(line: Line, agent: Agent) -> str:
+    met = [describe(node) for node in line.prefers if holds(node, agent.member.attributes)]
+    return ORDERS[line.order] + (f" of those who meet the preferred {', '.join(met)}" if met else "")
 
 
 def available(pool: PoolState, task: Task, line: Line) -> int:
@@ -181,13 +220,18 @@ def estimated_wait(pool: PoolState, task: Task) -> tuple[int, int]:
 
 def _skip(pool: PoolState, task: Task, plan: CompiledPlan, step: int) -> str | None:
     settings = plan.steps[step].step
-    if settings.skip_if_no_agent and not select(line_for(pool, task, plan, step).wanted, pool.index):
+    if settings.skip_if_no_agent and not _anyone(pool, task, plan, step):
         return SKIPPED_NO_AGENT
     if settings.skip_if_wait_above_ms:
         position = pool.lines.position(task.queue, task.key)
         if estimate(position, pool.queues[task.queue].pace, pool.now) > settings.skip_if_wait_above_ms:
             return SKIPPED_WAIT
     return None
+
+
+def _anyone(pool: PoolState, task: Task, plan: CompiledPlan, step: int) -> int:
+    """Who is logged in and meets the step once all that relaxes is relaxed."""
+    return select(line_for(pool, task, plan, step, len(plan.steps[step].relaxing)).wanted, pool.index)
 
 
 def _fits(task: Task, line: Line, agent: Agent) -> bool:

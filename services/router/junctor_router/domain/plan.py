@@ -16,8 +16,23 @@ NOBODY = Expression("false", Constant(False), (), ())
 
 @dataclass(frozen=True, slots=True)
 class CompiledStep:
+    """`relaxing`: after how many milliseconds in the step each stops being required, the earliest first."""
+
     step: Step
     expression: Expression
+    prefer: tuple[Expression, ...] = ()
+    relaxing: tuple[tuple[int, Expression], ...] = ()
+
+    def relaxed(self, in_step_ms: int) -> int:
+        """How many of the relaxing expressions are required no more."""
+        return sum(1 for after, _ in self.relaxing if after <= in_step_ms)
+
+    def required(self, relaxed: int) -> list[Expression]:
+        return [self.expression, *(expression for _, expression in self.relaxing[relaxed:])]
+
+    def preferred(self, relaxed: int) -> list[Expression]:
+        """What ranks, the first first. What was required until lately comes before what was so earlier."""
+        return [*self.prefer, *(expression for _, expression in reversed(self.relaxing[:relaxed]))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +63,37 @@ def compile_plan(
         except ExpressionRefused as refused:
             warnings.append(f"Step {number}: {refused}. The step matches nobody.")
             expression = NOBODY
-        unknown = [name for name in expression.attributes if name not in types] if types else []
+        prefer = _ranking(number, step.prefer, parse, types, warnings)
+        ordered = sorted(step.relax, key=lambda relaxing: relaxing.after_ms)
+        relaxing = [
+            (one.after_ms, expression)
+            for one in ordered
+            for expression in _ranking(number, (one.expression,), parse, types, warnings)
+        ]
+        named = [a for e in (expression, *prefer, *(e for _, e in relaxing)) for a in e.attributes]
+        named += [name for name, _ in step.weights]
+        unknown = [name for name in dict.fromkeys(named) if name not in types] if types else []
         warnings += [f"Step {number}: the attribute {name} is not declared." for name in unknown]
         if step.duration_ms == 0 and number < len(value.steps) - 1:
             warnings.append(f"Step {number} has no end, so the steps after it are never reached.")
-        steps.append(CompiledStep(step, expression))
+        steps.append(CompiledStep(step, expression, tuple(prefer), tuple(relaxing)))
     overflow = value.overflow
     if overflow and overflow not in TREATMENTS and not overflow.startswith(TO_QUEUE):
         warnings.append(f"The overflow {overflow!r} is none of {', '.join(TREATMENTS)}, queue:<slug>; message is used.")
     return CompiledPlan(f"{slug}@{version}", version, value, tuple(steps), tuple(warnings))
+
+
+def _ranking(
+    number: int, texts: tuple[str, ...], parse: Parse, types: Mapping[str, AttributeType], warnings: list[str]
+) -> list[Expression]:
+    """What cannot be used is left out, with a warning."""
+    found = []
+    for text in texts:
+        try:
+            found.append(compile_expression(text, parse, types))
+        except ExpressionRefused as refused:
+            warnings.append(f"Step {number}: {refused}. It is left out.")
+    return found
 
 
 def treatment(plan: CompiledPlan) -> str:

@@ -26,7 +26,7 @@ from junctor_router.domain.events import (
 from junctor_router.domain.expression import Expression, Parse, Scalar, compile_expression
 from junctor_router.domain.plan import MISSING_PLAN, OPEN_PLAN, CompiledPlan
 from junctor_router.domain.task import FinishedTask, Task
-from junctor_router.domain.timers import OFFER, PAUSE, STEP, WRAP_UP, Timers
+from junctor_router.domain.timers import OFFER, PAUSE, RELAX, STEP, WRAP_UP, Timers
 from junctor_router.domain.values import AgentState, AttributeType, ReservationState, TaskState
 from junctor_router.domain.wait_estimate import new_pace
 
@@ -178,7 +178,7 @@ class PoolState:
     def release(self, agent: Agent, task: Task, worked: bool) -> None:
         """Gives the slot back; after the last contact a pending state is taken. `worked`: the idle time begins now."""
         agent.give_back(task.contact_id)
-        task.agent_id = ""
+        task.agent_id, task.chosen_by = "", ""
         if worked:
             self.rank_last(agent)
         if agent.pending is not AgentState.UNSPECIFIED and not agent.tasks:
@@ -215,14 +215,16 @@ class PoolState:
             self.lines.remove(task.line, task.key)
             task.line = None
         self.timers.clear(STEP, task.contact_id)
+        self.timers.clear(RELAX, task.contact_id)
         self.rework.pop(("task", task.contact_id), None)
 
-    def reserve(self, task: Task, agent: Agent) -> None:
-        """The offer. The caller has checked that the agent may have it."""
+    def reserve(self, task: Task, agent: Agent, chosen_by: str) -> None:
+        """The offer. The caller has checked that the agent may have it, and says in words why this one."""
         self.leave_line(task)
         self.reservations += 1
         agent.last_turn = self.reservations
         task.agent_id = agent.id
+        task.chosen_by = chosen_by
         task.reservation_id = reservation.reservation_id(self.tenant, self.name, self.reservations, agent.session)
         task.expires_at = self.now + self.queue_value(task.queue).offer_timeout_ms
         agent.take(task.contact_id, task.channel)
@@ -240,6 +242,7 @@ class PoolState:
                 task.expires_at,
                 agent.value.device,
                 task.edge,
+                chosen_by,
             )
         )
 

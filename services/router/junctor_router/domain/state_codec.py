@@ -17,6 +17,7 @@ from junctor_router.domain.configuration import (
     OpenHours,
     PlanValue,
     QueueValue,
+    Relaxing,
     Step,
 )
 from junctor_router.domain.expression import describe
@@ -28,7 +29,7 @@ from junctor_router.domain.timers import OFFER, PAUSE, WRAP_UP
 from junctor_router.domain.values import AgentOrder, AttributeType, TaskState
 from junctor_router.domain.wait_estimate import new_pace
 
-FORMAT = 1
+FORMAT = 2
 PIECE_BYTES = 200_000
 _MODULUS = 1 << 128
 _HEADER = ("header", "")
@@ -124,7 +125,7 @@ def _restore_task(state: PoolState, plain: list[Any], line: list[Any] | None) ->
     match task.state:
         case TaskState.QUEUED:
             if line is None:
-                stand(state, task, line_for(state, task, state.plan_of(task.queue), task.step))
+                stand(state, task, line_for(state, task, state.plan_of(task.queue), task.step, task.relaxed))
             else:
                 _restore_old_line(state, task, line)
         case TaskState.RESERVED:
@@ -134,8 +135,8 @@ def _restore_task(state: PoolState, plain: list[Any], line: list[Any] | None) ->
 
 
 def _restore_old_line(state: PoolState, task: Task, plain: list[Any]) -> None:
-    (queue, step, channel, version, requirements, values), wanted, order, rated_by = plain
-    key = (queue, step, channel, version, tuple(requirements), tuple(values))
+    (queue, step, relaxed, channel, version, requirements, values), wanted, order, rated_by, prefers = plain
+    key = (queue, step, relaxed, channel, version, tuple(requirements), tuple(values))
     found = next(
         (
             old
@@ -145,7 +146,9 @@ def _restore_old_line(state: PoolState, task: Task, plain: list[Any]) -> None:
         None,
     )
     if found is None:
-        found = state.lines.open(key, state.parse(wanted), AgentOrder(order), tuple(rated_by))
+        ranking = tuple(state.parse(text) for text in prefers)
+        weights = tuple((name, weight) for name, weight in rated_by)
+        found = state.lines.open(key, state.parse(wanted), AgentOrder(order), weights, ranking)
     stand(state, task, found)
 
 
@@ -191,7 +194,17 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
             if plan is None:
                 return None
             steps = [
-                [s.expression, s.duration_ms, int(s.order), s.skip_if_no_agent, s.skip_if_wait_above_ms, s.priority]
+                [
+                    s.expression,
+                    s.duration_ms,
+                    int(s.order),
+                    s.skip_if_no_agent,
+                    s.skip_if_wait_above_ms,
+                    s.priority,
+                    list(s.prefer),
+                    [[r.expression, r.after_ms] for r in s.relax],
+                    [list(w) for w in s.weights],
+                ]
                 for s in plan.value.steps
             ]
             return [plan.version, [steps, plan.value.overflow, plan.value.overflow_prompt]]
@@ -227,17 +240,29 @@ def _old_line(state: PoolState, task: Task) -> list[Any] | None:
     """A contact that a changed value has yet to reach stands in a line that the values in force do not give."""
     if task.line is None or ("task", task.contact_id) not in state.rework:
         return None
-    queue, step, channel, version, requirements, values = task.line.key
-    key = [queue, step, channel, version, list(requirements), list(values)]
-    return [key, describe(task.line.wanted), int(task.line.order), list(task.line.rated_by)]
+    line = task.line
+    *places, requirements, values = line.key
+    key = [*places, list(requirements), list(values)]
+    prefers = [describe(node) for node in line.prefers]
+    return [key, describe(line.wanted), int(line.order), [list(weight) for weight in line.rated_by], prefers]
 
 
 def _plan(plain: list[Any]) -> PlanValue:
     steps, overflow, prompt = plain
     return PlanValue(
         tuple(
-            Step(text, duration, AgentOrder(order), skip, wait, priority)
-            for text, duration, order, skip, wait, priority in steps
+            Step(
+                text,
+                duration,
+                AgentOrder(order),
+                skip,
+                wait,
+                priority,
+                tuple(prefer),
+                tuple(Relaxing(required, after) for required, after in relax),
+                tuple((name, weight) for name, weight in weights),
+            )
+            for text, duration, order, skip, wait, priority, prefer, relax, weights in steps
         ),
         overflow,
         prompt,

@@ -36,12 +36,18 @@ class Task:
     step: int = 0
     step_entered_at: int = 0
     step_until: int = 0
+    relaxed: int = 0
+    """How many of the step's relaxing expressions are required no more."""
+    relax_at: int = 0
+    """When the next one is not."""
     agent_id: str = ""
     reservation_id: str = ""
     expires_at: int = 0
     assigned_at: int = 0
     ended_at: int = 0
     wrap_up_until: int = 0
+    chosen_by: str = ""
+    """Why the agent who has it, or is being offered it, got it: for people."""
     paused: dict[str, int] = field(default_factory=dict)
     """Agents who get no offer of this contact, each until a moment."""
     line: Line | None = None
@@ -78,6 +84,9 @@ class Task:
             self.ended_at,
             self.wrap_up_until,
             sorted(self.paused.items()),
+            self.relaxed,
+            self.relax_at,
+            self.chosen_by,
         ]
 
     @classmethod
@@ -86,11 +95,11 @@ class Task:
             plain[:11]
         )
         (state, step, step_entered_at, step_until, agent_id, reservation_id) = plain[11:17]
-        expires_at, assigned_at, ended_at, wrap_up, paused = plain[17:]
+        expires_at, assigned_at, ended_at, wrap_up, paused, relaxed, relax_at, chosen_by = plain[17:]
         return cls(
             contact_id, Channel(channel), queue, tuple(requirements), dict(data), priority, arrived_at, queued_at,
-            tuple(preferred), tuple(excluded), edge, TaskState(state), step, step_entered_at, step_until, agent_id,
-            reservation_id, expires_at, assigned_at, ended_at, wrap_up, dict(paused),
+            tuple(preferred), tuple(excluded), edge, TaskState(state), step, step_entered_at, step_until, relaxed,
+            relax_at, agent_id, reservation_id, expires_at, assigned_at, ended_at, wrap_up, chosen_by, dict(paused),
         )  # fmt: skip
 
 

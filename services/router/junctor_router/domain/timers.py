@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 OFFER = "offer"
 STEP = "step"
+RELAX = "relax"
+"""Something that the step required only ranks from now on."""
 WRAP_UP = "wrap_up"
 PAUSE = "pause"
 """A contact that an agent did not take may be offered to that agent again."""

@@ -979,12 +979,35 @@ class PlanStep(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class WeightsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     EXPRESSION_FIELD_NUMBER: _builtins.int
     DURATION_MS_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
     SKIP_IF_NO_AGENT_FIELD_NUMBER: _builtins.int
     SKIP_IF_WAIT_ABOVE_MS_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    PREFER_FIELD_NUMBER: _builtins.int
+    RELAX_FIELD_NUMBER: _builtins.int
+    WEIGHTS_FIELD_NUMBER: _builtins.int
     expression: _builtins.str
     """CEL over the agent's attributes and the contact's `data`; empty is everyone."""
     duration_ms: _builtins.int
@@ -997,6 +1020,18 @@ class PlanStep(_message.Message):
     """Skips it where the estimated wait is above this, in milliseconds; 0 never."""
     priority: _builtins.int
     """The contact's priority from this step on; 0 keeps it."""
+    @_builtins.property
+    def prefer(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """CEL that ranks the agents who match without excluding anyone; the first counts before the others."""
+
+    @_builtins.property
+    def relax(self) -> _containers.RepeatedCompositeFieldContainer[Global___Relaxing]:
+        """What is required at first, and from some time on only ranks."""
+
+    @_builtins.property
+    def weights(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """For the order `most proficient`: how much each attribute counts; empty counts the expression's attributes alike."""
+
     def __init__(
         self,
         *,
@@ -1006,14 +1041,43 @@ class PlanStep(_message.Message):
         skip_if_no_agent: _builtins.bool = ...,
         skip_if_wait_above_ms: _builtins.int = ...,
         priority: _builtins.int = ...,
+        prefer: _abc.Iterable[_builtins.str] | None = ...,
+        relax: _abc.Iterable[Global___Relaxing] | None = ...,
+        weights: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_ms", b"duration_ms", "expression", b"expression", "order", b"order", "priority", b"priority", "skip_if_no_agent", b"skip_if_no_agent", "skip_if_wait_above_ms", b"skip_if_wait_above_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_ms", b"duration_ms", "expression", b"expression", "order", b"order", "prefer", b"prefer", "priority", b"priority", "relax", b"relax", "skip_if_no_agent", b"skip_if_no_agent", "skip_if_wait_above_ms", b"skip_if_wait_above_ms", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlanStep: _TypeAlias = PlanStep  # noqa: Y015
+
+@_typing.final
+class Relaxing(_message.Message):
+    """A requirement that is dropped with time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPRESSION_FIELD_NUMBER: _builtins.int
+    AFTER_MS_FIELD_NUMBER: _builtins.int
+    expression: _builtins.str
+    """CEL, as a step's."""
+    after_ms: _builtins.int
+    """Milliseconds in the step after which it only ranks."""
+    def __init__(
+        self,
+        *,
+        expression: _builtins.str = ...,
+        after_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_ms", b"after_ms", "expression", b"expression"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Relaxing: _TypeAlias = Relaxing  # noqa: Y015
 
 @_typing.final
 class Number(_message.Message):

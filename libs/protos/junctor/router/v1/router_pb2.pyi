@@ -1560,7 +1560,7 @@ class StepEntered(_message.Message):
     step: _builtins.int
     """The step, 0 for the first."""
     cause: _builtins.str
-    """Why: `elapsed`, `skipped_no_agent`, `skipped_wait`, `plan_changed`, `overflow`."""
+    """Why: `elapsed`, `skipped_no_agent`, `skipped_wait`, `plan_changed`, `relaxed`, `overflow`."""
     def __init__(
         self,
         *,
@@ -1591,6 +1591,7 @@ class ReservationCreated(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
     EDGE_FIELD_NUMBER: _builtins.int
+    CHOSEN_BY_FIELD_NUMBER: _builtins.int
     reservation_id: _builtins.str
     """Names the reservation: epoch, counter and session."""
     contact_id: _builtins.str
@@ -1609,6 +1610,8 @@ class ReservationCreated(_message.Message):
     """The agent's device (SIP user), for voice."""
     edge: _builtins.str
     """The service that owns the contact: `cti` or `omnichannel`."""
+    chosen_by: _builtins.str
+    """Why this agent, in words."""
     def __init__(
         self,
         *,
@@ -1621,10 +1624,11 @@ class ReservationCreated(_message.Message):
         expires_at: _builtins.int = ...,
         device: _builtins.str = ...,
         edge: _builtins.str = ...,
+        chosen_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "channel", b"channel", "contact_id", b"contact_id", "device", b"device", "edge", b"edge", "expires_at", b"expires_at", "queue", b"queue", "reservation_id", b"reservation_id", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "channel", b"channel", "chosen_by", b"chosen_by", "contact_id", b"contact_id", "device", b"device", "edge", b"edge", "expires_at", b"expires_at", "queue", b"queue", "reservation_id", b"reservation_id", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
