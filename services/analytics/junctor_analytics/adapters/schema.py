@@ -30,7 +30,9 @@ _TIMES = {
     tables.RECORDINGS: "time",
     tables.AUDIT: "time",
     tables.TRACES: "Timestamp",
+    tables.METRICS: "TimeUnix",
 }
+_SHORT_LIVED = (tables.TRACES, tables.METRICS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ async def _keep(http: ClickHouseHttp, retention: Retention) -> None:
     listed = await http.run(f"{query} WHERE database = currentDatabase() FORMAT TSVRaw")
     made = dict(line.split("\t", 1) for line in listed.splitlines())
     for table, column in _TIMES.items():
-        days = retention.trace_days if table == tables.TRACES else retention.days
+        days = retention.trace_days if table in _SHORT_LIVED else retention.days
         ttl = f"toDateTime({column}) + toIntervalDay({days})"
         if days and f"TTL {ttl}" not in made[table]:
             await http.run(f"ALTER TABLE {table} MODIFY TTL {ttl}", materialize_ttl_after_modify="0")

@@ -13,8 +13,10 @@ from junctor_journal import topics
 from junctor_journal.events import decode_event
 from junctor_journal.log import Record
 from junctor_service.audit import TOPIC as AUDIT_TOPIC
+from junctor_service.metric_rows import TOPIC as METRICS_TOPIC
 from junctor_service.span_rows import TOPIC as SPANS_TOPIC
 
+from junctor_analytics.application.metric_rows import metric_rows
 from junctor_analytics.application.projection import contact_of, rows_of
 from junctor_analytics.application.span_rows import audit_row, span_rows
 from junctor_analytics.application.tables import Row
@@ -22,10 +24,12 @@ from junctor_analytics.application.tables import Row
 log = logging.getLogger(__name__)
 
 SERVICES = ("router", "cti", "ivr", "recording", "omnichannel", "directory")
-TOPICS = (*(topics.events(service) for service in SERVICES), SPANS_TOPIC, AUDIT_TOPIC)
+TOPICS = (*(topics.events(service) for service in SERVICES), SPANS_TOPIC, METRICS_TOPIC, AUDIT_TOPIC)
 _RECORDS_PER_TURN = 100
 
-Reason = Literal["not_an_event", "unknown_type_or_bytes", "not_a_span", "not_an_audit_record", "not_projected"]
+Reason = Literal[
+    "not_an_event", "unknown_type_or_bytes", "not_a_span", "not_a_metric", "not_an_audit_record", "not_projected"
+]
 
 
 @dataclass(slots=True)
@@ -67,6 +71,11 @@ def _record(decoded: Decoded, record: Record) -> None:
         decoded.add(rows)
         if bad:
             decoded.skip(record, "not_a_span", bad)
+    elif record.topic == METRICS_TOPIC:
+        rows, bad = metric_rows(record.value or b"")
+        decoded.add(rows)
+        if bad:
+            decoded.skip(record, "not_a_metric", bad)
     elif record.topic == AUDIT_TOPIC:
         row = audit_row(record.value or b"")
         if row is None:

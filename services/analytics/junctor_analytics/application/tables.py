@@ -12,6 +12,7 @@ AGENT_STATES = "agent_state_rows"
 RECORDINGS = "recording_rows"
 AUDIT = "audit_rows"
 TRACES = "otel_trace_rows"
+METRICS = "metric_rows"
 QUEUES = "queue_rows"
 
 

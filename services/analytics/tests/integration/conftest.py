@@ -28,7 +28,7 @@ from junctor_service.token_source import StaticToken
 from junctor_testkit.local_kafka import kafka, own_kafka  # noqa: F401
 
 TOPICS = Path(__file__).parents[4] / "topics.yaml"
-NEEDED = (".events.", ".directory.state.", ".audit.", ".spans.")
+NEEDED = (".events.", ".directory.state.", ".audit.", ".spans.", ".metrics.")
 
 
 class Place:

@@ -33,7 +33,7 @@ class Bench:
 
     def ingest(self, **limits):
         settings = IngestSettings(**{"flush_every": 0.01, "topics": self.topics, **limits})
-        self.telemetry = Telemetry("analytics", SimpleNamespace(site="a", tracing=False))
+        self.telemetry = Telemetry("analytics", SimpleNamespace(site="a", tracing=False, metrics_interval=0))
         return Ingest(self.log, self.warehouse, self.positions, self.telemetry, SystemClock(), settings)
 
     async def publish(self, contacts):
