@@ -11,6 +11,7 @@ import base64
 import binascii
 import os
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ from junctor_service.settings import CommonSettings
 __all__ = ["CannotBeSealed", "Erased", "Sealer", "UnknownKey", "is_sealed", "open_sealer", "redacted"]
 
 PREFIX = "sealed:v1:"
+REMEMBERED_SECONDS, REMEMBERED_KEYS = 2.0, 4_096
 M = TypeVar("M", bound=Message)
 
 
@@ -55,7 +57,8 @@ def is_sealed(text: str) -> bool:
 class Sealer:
     """Seals and unseals with per-contact keys, which are wrapped with a master key.
 
-    The first sealing for a contact writes its key durably (one fsync); the rest are reads of an indexed row.
+    The first sealing for a contact writes its key durably (one fsync). Keys are remembered for `REMEMBERED_SECONDS`:
+    that long after another process erased a contact, this one may still read what it sealed.
     """
 
     def __init__(self, store: KeyStore, master: bytes, cipher: Cipher | None = None) -> None:
@@ -65,6 +68,7 @@ class Sealer:
         self._cipher = cipher or Aes256Gcm()
         self._wrapping = derived_key(master, "wrap data keys")
         self._master = master
+        self._keys: dict[tuple[str, str], tuple[float, StoredKey]] = {}
 
     def seal(self, message: M, tenant: str, contact_id: str) -> M:
         """A copy with its personal fields sealed, at any depth. What this contact's key sealed already stays as it is.
@@ -92,7 +96,7 @@ class Sealer:
         if not is_sealed(text):
             return text
         key_id = text.removeprefix(PREFIX).partition(":")[0]
-        key = self._store.of_id(key_id)
+        key = self._remembered(("", key_id), lambda: self._store.of_id(key_id))
         if key is None:
             raise UnknownKey("the key of this value is not in this key store")
         if key.tenant != tenant:
@@ -101,6 +105,7 @@ class Sealer:
 
     def erase(self, tenant: str, contact_id: str) -> bool:
         """Deletes the contact's key: nobody can read what it sealed any more. False if that was done before."""
+        self._keys.clear()
         return self._store.erase(tenant, contact_id)
 
     def lookup_hash(self, tenant: str, value: str) -> str:
@@ -112,11 +117,23 @@ class Sealer:
         self._store.close()
 
     def _key_of(self, tenant: str, contact_id: str) -> StoredKey:
-        key = self._store.of_contact(tenant, contact_id)
+        key = self._remembered((tenant, contact_id), lambda: self._store.of_contact(tenant, contact_id))
         if key is None:
             key_id = secrets.token_hex(16)
             wrapped = self._cipher.seal(self._wrapping, new_key(), f"{tenant}/{key_id}".encode())
             key = self._store.add(StoredKey(key_id, tenant, contact_id, wrapped))
+        return key
+
+    def _remembered(self, name: tuple[str, str], find: Callable[[], StoredKey | None]) -> StoredKey | None:
+        now = time.monotonic()
+        until, key = self._keys.get(name, (0.0, None))
+        if key is not None and now < until:
+            return key
+        if len(self._keys) >= REMEMBERED_KEYS:
+            self._keys.clear()
+        key = find()
+        if key is not None:
+            self._keys[name] = (now + REMEMBERED_SECONDS, key)
         return key
 
     def _unwrapped(self, key: StoredKey) -> bytes:
