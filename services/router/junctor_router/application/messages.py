@@ -56,6 +56,8 @@ def _request(m: pb.RequestTaskRequest) -> c.RequestTask:
         tuple(m.preferred_agents),
         tuple(m.excluded_agents),
         m.edge,
+        m.hold_ms,
+        m.not_before,
     )
 
 

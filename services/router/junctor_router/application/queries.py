@@ -19,7 +19,7 @@ from junctor_router.domain.explanation import Explanation
 from junctor_router.domain.expression import bind, select
 from junctor_router.domain.pool_state import PoolState, Queue
 from junctor_router.domain.task import FinishedTask, Task
-from junctor_router.domain.values import TaskState
+from junctor_router.domain.values import Hold, TaskState
 
 
 class Journal(Protocol):
@@ -188,7 +188,7 @@ def _finished_message(task: FinishedTask) -> pb.Task:
 
 
 def _queue_message(pool: PoolState, queue: Queue, now: int) -> pb.QueueView:
-    lines = pool.lines.by_queue.get(queue.id, {}).values()
+    lines = [line for line in pool.lines.by_queue.get(queue.id, {}).values() if line.hold is not Hold.NOT_YET]
     oldest = min((entry[1] for line in lines for entry in line.entries), default=now)
     first = pool.plan_of(queue.id).steps[0].expression
     meeting = select(bind(first.root, {}, pool.attributes), pool.index)

@@ -24,6 +24,8 @@ class RequestTask:
     preferred_agents: tuple[str, ...] = ()
     excluded_agents: tuple[str, ...] = ()
     edge: str = ""
+    hold_ms: int = 0
+    not_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 
 from junctor_router.domain.expression import Node, Scalar, needed, test_of
 from junctor_router.domain.task import Key
-from junctor_router.domain.values import AgentOrder, Channel
+from junctor_router.domain.values import AgentOrder, Channel, Hold
 
 MAX_LINES = 4_096
 """Lines kept, empty ones included, before the empty ones are dropped."""
 
-LineKey = tuple[str, int, int, int, str, tuple[str, ...], tuple[str | None, ...]]
-"""Queue, step, how much of it is relaxed, channel, plan, requirements, the contact's data that they look at."""
+LineKey = tuple[str, int, int, int, int, str, tuple[str, ...], tuple[str | None, ...]]
+"""Queue, step, how much of it is relaxed, why it is held, channel, plan, requirements, the contact's data that they look at."""
 
 
 @dataclass(slots=True)
@@ -30,6 +30,8 @@ class Line:
     key: LineKey
     queue: str
     channel: Channel
+    hold: Hold
+    """Held contacts are in line for nobody but, where that is why, their preferred agents."""
     wanted: Node
     """What the agent must meet, bound to the contacts' data."""
     order: AgentOrder
@@ -80,23 +82,27 @@ class WaitingLines:
     ) -> Line:
         if len(self.lines) >= self._limit:
             self._drop_empty()
-        line = Line(self._next, key, key[0], Channel(key[3]), wanted, order, rated_by, prefers, test_of(wanted))
+        line = Line(
+            self._next, key, key[0], Channel(key[4]), Hold(key[3]), wanted, order, rated_by, prefers, test_of(wanted)
+        )
         self._next += 1
         self._keep(line)
         return line
 
     def add(self, line: Line, entry: Key) -> None:
         insort(line.entries, entry)
-        self._waiting[line.channel] |= 1 << line.number
+        if not line.hold:
+            self._waiting[line.channel] |= 1 << line.number
 
     def remove(self, line: Line, entry: Key) -> None:
         del line.entries[bisect_left(line.entries, entry)]
-        if not line.entries:
+        if not line.entries and not line.hold:
             self._waiting[line.channel] ^= 1 << line.number
 
     def position(self, queue: str, entry: Key) -> int:
-        """1 for the next of the queue, over all its lines."""
-        return 1 + sum(bisect_left(line.entries, entry) for line in self.by_queue.get(queue, {}).values())
+        """1 for the next of the queue, over all its lines but those of contacts for later."""
+        lines = self.by_queue.get(queue, {}).values()
+        return 1 + sum(bisect_left(line.entries, entry) for line in lines if line.hold is not Hold.NOT_YET)
 
     def best(self, profile: Profile, open_channels: int, excludes: Callable[[str], bool]) -> Key | None:
         """The contact that an agent of this profile gets next. `excludes` is asked with contact ids."""
@@ -164,7 +170,8 @@ class WaitingLines:
         for number, line in enumerate(kept):
             line.number = number
             self._keep(line)
-            self._waiting[line.channel] |= 1 << number
+            if not line.hold:
+                self._waiting[line.channel] |= 1 << number
         self._next = len(kept)
         self._limit = max(MAX_LINES, 2 * len(kept))
         self.generation += 1

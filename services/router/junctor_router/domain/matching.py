@@ -14,8 +14,8 @@ from junctor_router.domain.expression import bind, conjunction, describe, holds,
 from junctor_router.domain.plan import CompiledPlan, overflow_queue, treatment
 from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.task import Key, Task
-from junctor_router.domain.timers import RELAX, STEP
-from junctor_router.domain.values import AgentOrder, TaskState
+from junctor_router.domain.timers import HOLD, RELAX, STEP
+from junctor_router.domain.values import AgentOrder, Hold, TaskState
 from junctor_router.domain.wait_estimate import UNKNOWN, estimate
 
 ELAPSED = "elapsed"
@@ -23,6 +23,7 @@ SKIPPED_NO_AGENT = "skipped_no_agent"
 SKIPPED_WAIT = "skipped_wait"
 PLAN_CHANGED = "plan_changed"
 RELAXED = "relaxed"
+RELEASED = "released"
 
 NEXT_IN_LINE = "first in line when the agent became free"
 WISHED = "preferred by the request"
@@ -31,12 +32,39 @@ ORDERS = {order: order.name.lower().replace("_", " ") for order in AgentOrder} |
 }
 
 
+def begin(pool: PoolState, task: Task) -> None:
+    """Held until its time has come, then for its preferred agents, then at the plan's first step."""
+    if task.not_before > pool.now:
+        _hold(pool, task, Hold.NOT_YET, task.not_before)
+    elif task.hold_ms and pool.can_be_held(task):
+        until, task.hold_ms = pool.now + task.hold_ms, 0
+        _hold(pool, task, Hold.FOR_PREFERRED, until)
+    else:
+        enter(pool, task, 0, RELEASED if task.hold else "")
+
+
+def release(pool: PoolState, task: Task) -> None:
+    """It has been held for long enough."""
+    pool.leave_line(task)
+    if task.queue in pool.queues:
+        begin(pool, task)
+    else:
+        again(pool, task)
+
+
+def _hold(pool: PoolState, task: Task, why: Hold, until: int) -> None:
+    """The plan's time does not run meanwhile."""
+    task.hold, task.held_until = why, until
+    stand(pool, task, line_for(pool, task, pool.plan_of(task.queue), 0, 0))
+
+
 def enter(pool: PoolState, task: Task, step: int, cause: str, been: frozenset[str] = frozenset()) -> None:
     """Puts a contact in line at this step or the first one after it that is not skipped; at the plan's end it overflows.
 
     `been`: the queues it has already overflowed from in this input; one of them again ends the chain with a message.
     """
     plan = pool.plan_of(task.queue)
+    task.hold, task.held_until = Hold.NONE, 0
     last = len(plan.steps) - 1
     while step <= last:
         reason = _skip(pool, task, plan, step)
@@ -46,7 +74,7 @@ def enter(pool: PoolState, task: Task, step: int, cause: str, been: frozenset[st
     if step > last:
         overflow(pool, task, plan, been)
         return
-    if step != task.step or cause == ELAPSED:
+    if step != task.step or cause in (ELAPSED, RELEASED):
         pool.emit(StepEntered(task.contact_id, step, cause))
     compiled = plan.steps[step].step
     if step != task.step or task.step_entered_at == 0:
@@ -85,6 +113,8 @@ def stand(pool: PoolState, task: Task, line: Line) -> None:
         pool.timers.set(STEP, task.contact_id, task.step_until)
     if task.relax_at:
         pool.timers.set(RELAX, task.contact_id, task.relax_at)
+    if task.hold:
+        pool.timers.set(HOLD, task.contact_id, task.held_until)
     pool.tasks_to_match.add(task.contact_id)
     pool.touch_task(task)
 
@@ -93,6 +123,9 @@ def again(pool: PoolState, task: Task) -> None:
     """Back in line, with its age, at the step it was in, as far as its queue's plan still has it."""
     if task.queue not in pool.queues:
         overflow_to_treatment(pool, task, "message", "")
+        return
+    if task.hold and task.held_until > pool.now and (task.hold is Hold.NOT_YET or pool.can_be_held(task)):
+        _hold(pool, task, task.hold, task.held_until)
         return
     last = len(pool.plan_of(task.queue).steps) - 1
     enter(pool, task, min(task.step, last), PLAN_CHANGED)
@@ -104,6 +137,8 @@ def to_queue(pool: PoolState, task: Task, queue: str) -> None:
     task.queue = queue
     pool.count(task.queue, task.state, 1)
     task.step, task.step_entered_at, task.step_until = 0, 0, 0
+    task.relaxed, task.relax_at = 0, 0
+    task.hold, task.held_until, task.hold_ms = Hold.NONE, 0, 0
 
 
 def overflow(pool: PoolState, task: Task, plan: CompiledPlan, been: frozenset[str]) -> None:
@@ -133,6 +168,7 @@ def line_for(pool: PoolState, task: Task, plan: CompiledPlan, step: int, relaxed
         task.queue,
         step,
         relaxed,
+        int(task.hold),
         int(task.channel),
         plan.id,
         task.requirements,
@@ -177,13 +213,15 @@ def match_agent(pool: PoolState, agent: Agent) -> None:
 def match_task(pool: PoolState, task: Task) -> None:
     """Offers the contact to the agent whom it prefers, else whom its step's order chooses, if anyone is free."""
     line = task.line
-    if line is None:
+    if line is None or line.hold is Hold.NOT_YET:
         return
     for agent_id in task.preferred_agents:
         agent = pool.agents.get(agent_id)
         if agent is not None and _fits(task, line, agent):
             pool.reserve(task, agent, WISHED)
             return
+    if line.hold:
+        return
     matching = preferred(available(pool, task, line), line.prefers, pool.index)
     chosen = choose(matching, line.order, line.rated_by, pool.index, pool.agents, pool.now)
     if chosen is not None:
@@ -215,7 +253,8 @@ def estimated_wait(pool: PoolState, task: Task) -> tuple[int, int]:
         return 0, 0 if task.state in (TaskState.RESERVED, TaskState.ASSIGNED) else UNKNOWN
     position = pool.lines.position(task.queue, task.key)
     queue = pool.queues.get(task.queue)
-    return position, UNKNOWN if queue is None else estimate(position, queue.pace, pool.now)
+    wait = UNKNOWN if queue is None else estimate(position, queue.pace, pool.now)
+    return position, max(wait, task.held_until - pool.now) if task.hold is Hold.NOT_YET else wait
 
 
 def _skip(pool: PoolState, task: Task, plan: CompiledPlan, step: int) -> str | None:
@@ -236,7 +275,8 @@ def _anyone(pool: PoolState, task: Task, plan: CompiledPlan, step: int) -> int:
 
 def _fits(task: Task, line: Line, agent: Agent) -> bool:
     return (
-        bool(agent.member.open >> task.channel & 1)
+        line.hold is not Hold.NOT_YET
+        and bool(agent.member.open >> task.channel & 1)
         and not task.excludes(agent.id)
         and line.test(agent.member.attributes)
     )

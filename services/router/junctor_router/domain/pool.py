@@ -32,7 +32,7 @@ from junctor_router.domain.events import Event
 from junctor_router.domain.expression import Parse
 from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.state_codec import Encoded
-from junctor_router.domain.timers import OFFER, RELAX, STEP, WRAP_UP
+from junctor_router.domain.timers import HOLD, OFFER, RELAX, STEP, WRAP_UP
 from junctor_router.domain.values import Refused, ReservationState
 
 TIMERS_AT_ONCE = 100
@@ -144,6 +144,8 @@ def _tick(state: PoolState) -> None:
             matching.enter(state, task, task.step + 1, matching.ELAPSED)
         elif kind == RELAX:
             matching.relax(state, task)
+        elif kind == HOLD:
+            matching.release(state, task)
         elif kind == WRAP_UP:
             task_commands.completed(state, task, "", by_timer=True)
         else:

@@ -26,8 +26,8 @@ from junctor_router.domain.events import (
 from junctor_router.domain.expression import Expression, Parse, Scalar, compile_expression
 from junctor_router.domain.plan import MISSING_PLAN, OPEN_PLAN, CompiledPlan
 from junctor_router.domain.task import FinishedTask, Task
-from junctor_router.domain.timers import OFFER, PAUSE, RELAX, STEP, WRAP_UP, Timers
-from junctor_router.domain.values import AgentState, AttributeType, ReservationState, TaskState
+from junctor_router.domain.timers import HOLD, OFFER, PAUSE, RELAX, STEP, WRAP_UP, Timers
+from junctor_router.domain.values import AgentState, AttributeType, Hold, ReservationState, TaskState
 from junctor_router.domain.wait_estimate import new_pace
 
 REMEMBERED_MS = 120_000
@@ -161,6 +161,7 @@ class PoolState:
             if agent.member.position >= 0:
                 self.index.set_open(agent.member, 0)
                 self.index.remove(agent.member)
+            self._release_held(agent)
             if agent.deleted:
                 del self.agents[agent.id]
         elif agent.member.position < 0:
@@ -192,6 +193,20 @@ class PoolState:
         for agent_id in task.preferred_agents:
             self.wishes.setdefault(agent_id, {})[task.contact_id] = None
 
+    def can_be_held(self, task: Task) -> bool:
+        """Whether one of the preferred agents is here and may be offered the contact sooner or later."""
+        agents = (self.agents.get(id) for id in task.preferred_agents if not task.excludes(id))
+        return any(agent is not None and agent.logged_in for agent in agents)
+
+    def _release_held(self, agent: Agent) -> None:
+        """Contacts that were kept for an agent who is gone are kept no longer; each is looked at by a tick of its own."""
+        for contact_id in sorted(self.wishes.get(agent.id, ())):
+            task = self.tasks[contact_id]
+            if task.line is not None and task.hold is Hold.FOR_PREFERRED and not self.can_be_held(task):
+                task.held_until = min(task.held_until, self.now)
+                self.timers.set(HOLD, contact_id, task.held_until)
+                self.touch_task(task)
+
     def count(self, queue: str, state: TaskState, change: int) -> None:
         found = self.queues.get(queue)
         if found is None:
@@ -216,6 +231,7 @@ class PoolState:
             task.line = None
         self.timers.clear(STEP, task.contact_id)
         self.timers.clear(RELAX, task.contact_id)
+        self.timers.clear(HOLD, task.contact_id)
         self.rework.pop(("task", task.contact_id), None)
 
     def reserve(self, task: Task, agent: Agent, chosen_by: str) -> None:

@@ -135,8 +135,8 @@ def _restore_task(state: PoolState, plain: list[Any], line: list[Any] | None) ->
 
 
 def _restore_old_line(state: PoolState, task: Task, plain: list[Any]) -> None:
-    (queue, step, relaxed, channel, version, requirements, values), wanted, order, rated_by, prefers = plain
-    key = (queue, step, relaxed, channel, version, tuple(requirements), tuple(values))
+    (queue, step, relaxed, hold, channel, version, requirements, values), wanted, order, rated_by, prefers = plain
+    key = (queue, step, relaxed, hold, channel, version, tuple(requirements), tuple(values))
     found = next(
         (
             old

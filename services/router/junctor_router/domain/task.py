@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from junctor_router.domain.values import Channel, TaskState
+from junctor_router.domain.values import Channel, Hold, TaskState
 
 if TYPE_CHECKING:
     from junctor_router.domain.contact_choice import Line
@@ -46,6 +46,12 @@ class Task:
     assigned_at: int = 0
     ended_at: int = 0
     wrap_up_until: int = 0
+    not_before: int = 0
+    """Nobody is offered it before; its place in line is its arrival's all the same."""
+    hold_ms: int = 0
+    """How long it is to be kept for its preferred agents; 0 once that has begun."""
+    hold: Hold = Hold.NONE
+    held_until: int = 0
     chosen_by: str = ""
     """Why the agent who has it, or is being offered it, got it: for people."""
     paused: dict[str, int] = field(default_factory=dict)
@@ -87,6 +93,10 @@ class Task:
             self.relaxed,
             self.relax_at,
             self.chosen_by,
+            self.not_before,
+            self.hold_ms,
+            int(self.hold),
+            self.held_until,
         ]
 
     @classmethod
@@ -95,11 +105,13 @@ class Task:
             plain[:11]
         )
         (state, step, step_entered_at, step_until, agent_id, reservation_id) = plain[11:17]
-        expires_at, assigned_at, ended_at, wrap_up, paused, relaxed, relax_at, chosen_by = plain[17:]
+        expires_at, assigned_at, ended_at, wrap_up, paused, relaxed, relax_at, chosen_by = plain[17:25]
+        not_before, hold_ms, hold, held_until = plain[25:]
         return cls(
             contact_id, Channel(channel), queue, tuple(requirements), dict(data), priority, arrived_at, queued_at,
             tuple(preferred), tuple(excluded), edge, TaskState(state), step, step_entered_at, step_until, relaxed,
-            relax_at, agent_id, reservation_id, expires_at, assigned_at, ended_at, wrap_up, chosen_by, dict(paused),
+            relax_at, agent_id, reservation_id, expires_at, assigned_at, ended_at, wrap_up, not_before, hold_ms,
+            Hold(hold), held_until, chosen_by, dict(paused),
         )  # fmt: skip
 
 

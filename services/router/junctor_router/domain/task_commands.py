@@ -33,11 +33,14 @@ from junctor_router.domain.values import CHANNELS, ReservationState, TaskState, 
 LOWEST_PRIORITY = 9
 LONGEST_EXTENSION_MS = 30 * 60_000
 MAX_REQUIREMENTS = 32
+LONGEST_HOLD_MS = 24 * 3_600_000
+LATEST_MS = 31 * 24 * 3_600_000
 CLOSED = "closed"
 
 
 def request(pool: PoolState, command: RequestTask) -> RequestTaskResponse:
-    """In line, at the plan's first step that is not skipped. A closed queue overflows at once with `closed`.
+    """In line, at the plan's first step that is not skipped. A queue that is closed (at
+    `not_before`, where that is later) overflows at once with `closed`.
 
     Asked again for a contact that is not done it changes nothing. A contact that was taken out of line may come again;
     a completed one may not.
@@ -59,6 +62,8 @@ def request(pool: PoolState, command: RequestTask) -> RequestTaskResponse:
         preferred_agents=command.preferred_agents,
         excluded_agents=command.excluded_agents,
         edge=command.edge,
+        hold_ms=command.hold_ms if command.preferred_agents else 0,
+        not_before=command.not_before,
     )
     pool.finished.pop(task.contact_id, None)
     pool.dirty.add(("finished", task.contact_id))
@@ -68,10 +73,10 @@ def request(pool: PoolState, command: RequestTask) -> RequestTaskResponse:
     plan = pool.plan_of(task.queue)
     pool.emit(TaskQueued(task.contact_id, task.channel, task.queue, task.priority, task.arrived_at, plan.version))
     calendar = pool.calendars.get(queue.value.calendar)
-    if calendar is not None and not is_open(calendar, pool.time_zone, pool.now):
+    if calendar is not None and not is_open(calendar, pool.time_zone, max(pool.now, task.not_before)):
         matching.overflow_to_treatment(pool, task, CLOSED, queue.value.closed_prompt)
     else:
-        matching.enter(pool, task, 0, "")
+        matching.begin(pool, task)
     matching.settle(pool)
     return _where(pool, task)
 
@@ -235,6 +240,13 @@ def _check_request(pool: PoolState, command: RequestTask) -> None:
         )
     if command.arrived_at < 0:
         raise invalid("ARRIVAL_OUT_OF_RANGE", f"arrived_at is {command.arrived_at}; it is Unix milliseconds.")
+    if not 0 <= command.hold_ms <= LONGEST_HOLD_MS:
+        raise invalid("HOLD_OUT_OF_RANGE", f"hold_ms is {command.hold_ms}; 0 to {LONGEST_HOLD_MS} is allowed.")
+    if not 0 <= command.not_before <= pool.now + LATEST_MS:
+        raise invalid(
+            "NOT_BEFORE_OUT_OF_RANGE",
+            f"not_before is {command.not_before}; it is Unix milliseconds, at most {LATEST_MS} from now.",
+        )
     if len(command.requirements) > MAX_REQUIREMENTS:
         raise invalid(
             "TOO_MANY_REQUIREMENTS",

@@ -28,6 +28,14 @@ class TaskState(IntEnum):
     CANCELED = 6
 
 
+class Hold(IntEnum):
+    """Why a contact in line is kept from agents for a while."""
+
+    NONE = 0
+    FOR_PREFERRED = 1
+    NOT_YET = 2
+
+
 class ReservationState(IntEnum):
     UNSPECIFIED = 0
     PENDING = 1

@@ -20,6 +20,7 @@ from junctor_router.domain.values import (
     AgentState,
     Channel,
     DeviceState,
+    Hold,
     ReservationState,
     TaskState,
 )
@@ -139,13 +140,26 @@ class RouterMachine(RuleBasedStateMachine):
         age=st.integers(0, 3) | st.just(-(10**18)),
         preferred=st.lists(agents, max_size=1).map(tuple),
         excluded=st.lists(agents, max_size=2).map(tuple),
+        hold=st.sampled_from([0, 0, 1_000, 30_000, -1]),
+        later=st.sampled_from([0, 0, 2_000]),
     )
-    def arrive(self, contact, queue, channel, requirements, region, priority, age, preferred, excluded):
+    def arrive(self, contact, queue, channel, requirements, region, priority, age, preferred, excluded, hold, later):
         data = {} if region is None else {"region": region}
         arrived = self.centre.now - 1_000 * age
         self.do(
             c.RequestTask(
-                contact, channel, queue, requirements, data, priority, arrived, preferred, excluded, edge="cti"
+                contact,
+                channel,
+                queue,
+                requirements,
+                data,
+                priority,
+                arrived,
+                preferred,
+                excluded,
+                edge="cti",
+                hold_ms=hold,
+                not_before=later and self.centre.now + later,
             )
         )
 
@@ -269,9 +283,11 @@ class RouterMachine(RuleBasedStateMachine):
         """Judged one by one, without index, lines or caches."""
         state = self.centre.pool.state
         for task in state.tasks.values():
-            if task.line is None:
+            if task.line is None or task.hold is Hold.NOT_YET:
                 continue
             for agent in state.agents.values():
+                if task.hold and agent.id not in task.preferred_agents:
+                    continue
                 if may_take(agent, task) and holds(task.line.wanted, agent.member.attributes):
                     raise AssertionError(f"{task.contact_id} waits though {agent.id} is free")
 
@@ -285,6 +301,7 @@ class RouterMachine(RuleBasedStateMachine):
                 task.wrap_up_until,
                 task.step_until if task.line else 0,
                 task.relax_at if task.line else 0,
+                task.held_until if task.line else 0,
                 *task.paused.values(),
             ]
             assert all(due is not None and due <= max(at, state.now + 1) for at in moments if at)

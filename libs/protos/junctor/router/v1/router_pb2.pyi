@@ -199,6 +199,8 @@ class RequestTaskRequest(_message.Message):
     PREFERRED_AGENTS_FIELD_NUMBER: _builtins.int
     EXCLUDED_AGENTS_FIELD_NUMBER: _builtins.int
     EDGE_FIELD_NUMBER: _builtins.int
+    HOLD_MS_FIELD_NUMBER: _builtins.int
+    NOT_BEFORE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     tenant: _builtins.str
@@ -215,6 +217,12 @@ class RequestTaskRequest(_message.Message):
     """Unix milliseconds at which the edge took the contact: its place in line."""
     edge: _builtins.str
     """The owner of the contact, for the agent's side: `cti` or `omnichannel`."""
+    hold_ms: _builtins.int
+    """Milliseconds (at most a day) for which only the preferred agents are offered it, as for the customer's last agent;
+    it is released earlier when none of them is logged in. 0: they are only tried first.
+    """
+    not_before: _builtins.int
+    """Unix milliseconds before which nobody is offered it: a scheduled callback, in line by `arrived_at` all the same."""
     @_builtins.property
     def requirements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """CEL expressions over agent attributes that the agent must meet beside the plan's step."""
@@ -246,10 +254,12 @@ class RequestTaskRequest(_message.Message):
         preferred_agents: _abc.Iterable[_builtins.str] | None = ...,
         excluded_agents: _abc.Iterable[_builtins.str] | None = ...,
         edge: _builtins.str = ...,
+        hold_ms: _builtins.int = ...,
+        not_before: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "channel", b"channel", "contact_id", b"contact_id", "data", b"data", "edge", b"edge", "excluded_agents", b"excluded_agents", "preferred_agents", b"preferred_agents", "priority", b"priority", "queue", b"queue", "request_id", b"request_id", "requirements", b"requirements", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "channel", b"channel", "contact_id", b"contact_id", "data", b"data", "edge", b"edge", "excluded_agents", b"excluded_agents", "hold_ms", b"hold_ms", "not_before", b"not_before", "preferred_agents", b"preferred_agents", "priority", b"priority", "queue", b"queue", "request_id", b"request_id", "requirements", b"requirements", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1560,7 +1570,7 @@ class StepEntered(_message.Message):
     step: _builtins.int
     """The step, 0 for the first."""
     cause: _builtins.str
-    """Why: `elapsed`, `skipped_no_agent`, `skipped_wait`, `plan_changed`, `relaxed`, `overflow`."""
+    """Why: `elapsed`, `skipped_no_agent`, `skipped_wait`, `plan_changed`, `relaxed`, `released`, `overflow`."""
     def __init__(
         self,
         *,
