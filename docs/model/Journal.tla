@@ -39,12 +39,16 @@ See(p, r) ==
 Counts(p, r) == /\ r.k # "owner"
                 /\ See(p, r).n # p.n \/ See(p, r).begun # p.begun
 
+(* A value bound by a set is evaluated once, an argument each time it is used: hence the sets of one element. *)
+The(S) == CHOOSE x \in S : TRUE
 RECURSIVE ReadOn(_, _, _)
-ReadOn(p, q, i) == IF i > Len(q) THEN p ELSE ReadOn(See(p, q[i]), q, i + 1)
+ReadOn(p, q, i) == IF i > Len(q) THEN p ELSE The({ReadOn(next, q, i + 1) : next \in {See(p, q[i])}})
 Read(q, st) == ReadOn(PlaceAtStart(st), q, 1)
 
 (* The records that count, in order: what a reader would act on. *)
 RECURSIVE Acted(_, _, _)
-Acted(p, q, i) == IF i > Len(q) THEN <<>>
-                  ELSE (IF Counts(p, q[i]) THEN <<<<q[i].k, q[i].w, q[i].q>>>> ELSE <<>>) \o Acted(See(p, q[i]), q, i + 1)
+Acted(p, q, i) ==
+  IF i > Len(q) THEN <<>>
+  ELSE (IF Counts(p, q[i]) THEN <<<<q[i].k, q[i].w, q[i].q>>>> ELSE <<>>) \o
+       The({Acted(next, q, i + 1) : next \in {See(p, q[i])}})
 =============================================================================

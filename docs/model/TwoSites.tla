@@ -148,14 +148,17 @@ Claim(s, i) ==
         /\ owner' = [owner EXCEPT ![s][i] = [NoOwner EXCEPT !.ph = "claimed", !.e = e, !.o = o, !.w = n.w + 1]]
   /\ UNCHANGED <<siteVars, registerVars, events, mirrorVars, edgeVars, worldVars, cmd>>
 (* Take-over, where the lost site's Kafka still answers: claim its journal, so that its writer's later records are      *)
-(* void, and read up to the claim.  Where the claim itself is void, a higher epoch is at work.                          *)
+(* void, and read up to the claim.  Where that claim is void itself, a higher site epoch is at work: follow.             *)
 ClaimFar(s, i) ==
   /\ Conn(s, Other(s)) /\ owner[s][i].ph = "claimed" /\ Reigns(s, i) /\ place[s].begun # owner[s][i].e /\ owner[s][i].far = 0
   /\ LET w == owner[s][i] t == Other(s) r == Record("owner", w.e, w.o, w.w, 0, NoHash, NewState)
-     IN /\ owner' = [owner EXCEPT ![s][i].far = Len(journal[t]) + (IF ClaimLost THEN 1 ELSE 0)]
-        /\ IF ClaimLost THEN /\ Above(r, place[t]) /\ journal' = Put(journal, t, r) /\ place' = [place EXCEPT ![t] = See(@, r)]
-           ELSE UNCHANGED <<journal, place>>
-  /\ UNCHANGED <<siteVars, registerVars, events, mirrorVars, edgeVars, worldVars, cmd, n>>
+     IN IF ~ClaimLost
+        THEN owner' = [owner EXCEPT ![s][i].far = Len(journal[t])] /\ UNCHANGED <<journal, place, grant>>
+        ELSE /\ journal' = Put(journal, t, r) /\ place' = [place EXCEPT ![t] = See(@, r)]
+             /\ IF See(place[t], r).w = w.w
+                THEN owner' = [owner EXCEPT ![s][i].far = Len(journal[t]) + 1] /\ UNCHANGED grant
+                ELSE owner' = [owner EXCEPT ![s][i] = NoOwner] /\ grant' = [grant EXCEPT ![s] = 0]
+  /\ UNCHANGED <<siteVars, granted, events, mirrorVars, edgeVars, worldVars, cmd, n>>
 (* L1: the state with the highest epoch that was BEGUN, in the own journal or in what came of the other's. *)
 Adopt(own, far) == IF (~Lineage /\ own.begun > 0) \/ own.begun >= far.begun THEN own ELSE far
 (* L3: a new id per epoch, as the old one may have been bound and unbound meanwhile. *)
@@ -171,19 +174,21 @@ Begin(s, i) ==
   /\ LET w == owner[s][i] own == place[s]
      IN IF own.begun = w.e
         THEN /\ owner' = [owner EXCEPT ![s][i] = [w EXCEPT !.ph = "ready", !.q = own.n, !.h = own.h, !.st = own.st]]
-             /\ UNCHANGED <<journal, place, events, mirrored>>
+             /\ UNCHANGED <<journal, place, events, mirrored, grant>>
         ELSE \E p \in IF w.far > 0 /\ Conn(s, Other(s)) THEN {w.far} ELSE mirrored[s]..SeenJournal(s) :
-             LET far == Read(Mirror(s, p), NewState)
-                 base == Adopt(own, far)
-                 st == Renewed(base.st, w.e)
-                 r == [Record("epoch", w.e, w.o, w.w, base.n, base.h, st) EXCEPT
+             \E far \in {Read(Mirror(s, p), NewState)} : \E base \in {Adopt(own, far)} : \E st \in {Renewed(base.st, w.e)} :
+             IF far.begun > w.e      \* a higher site epoch has begun: follow
+             THEN /\ owner' = [owner EXCEPT ![s][i] = NoOwner] /\ grant' = [grant EXCEPT ![s] = 0]
+                  /\ UNCHANGED <<journal, place, events, mirrored>>
+             ELSE
+             LET r == [Record("epoch", w.e, w.o, w.w, base.n, base.h, st) EXCEPT
                          !.prev = base.begun, !.full = (p = w.far), !.had = Max(own.begun, far.begun),
                          !.v = TRUE]
-             IN /\ mirrored' = [mirrored EXCEPT ![s] = Max(@, p)]
+             IN /\ UNCHANGED grant /\ mirrored' = [mirrored EXCEPT ![s] = Max(@, p)]
                 /\ journal' = Put(journal, s, r) /\ place' = [place EXCEPT ![s] = See(@, r)]
                 /\ owner' = [owner EXCEPT ![s][i] = [w EXCEPT !.ph = "ready", !.q = base.n, !.h = base.h, !.st = st]]
                 /\ events' = [events EXCEPT ![s] = @ \o <<Event("ep", 0, "-", NoR, w.e)>> \o Again(st, w.e)]
-  /\ UNCHANGED <<siteVars, registerVars, cmdMirrored, rewind, cmdShift, edgeVars, worldVars, cmd, n>>
+  /\ UNCHANGED <<siteVars, granted, cmdMirrored, rewind, cmdShift, edgeVars, worldVars, cmd, n>>
 (* O7: a higher claim or a cut was seen; or the worker just dies. *)
 OwnerStop(s, i) ==
   /\ owner[s][i].ph # "none" /\ ~Reigns(s, i) /\ owner' = [owner EXCEPT ![s][i] = NoOwner]
@@ -196,11 +201,11 @@ Ready(s, i) == up[s] /\ owner[s][i].ph = "ready"
 (* O5, O6: one record per decision, made of memory; its events go out only if it counts when it is read back. *)
 Write(s, i, st, evs) ==
   LET w == owner[s][i]
-      r == Record("entry", w.e, w.o, w.w, w.q + 1, w.h, st)
-      v == Counts(place[s], r)
-  IN /\ journal' = Put(journal, s, [r EXCEPT !.v = v]) /\ place' = [place EXCEPT ![s] = See(@, r)]
-     /\ owner' = [owner EXCEPT ![s][i] = [w EXCEPT !.q = @ + 1, !.h = <<w.w, w.q + 1>>, !.st = st]]
-     /\ events' = IF v THEN [events EXCEPT ![s] = @ \o evs] ELSE events
+  IN \E r \in {Record("entry", w.e, w.o, w.w, w.q + 1, w.h, st)} : \E after \in {See(place[s], r)} :
+     LET v == after.n # place[s].n
+     IN /\ journal' = Put(journal, s, [r EXCEPT !.v = v]) /\ place' = [place EXCEPT ![s] = after]
+        /\ owner' = [owner EXCEPT ![s][i] = [w EXCEPT !.q = @ + 1, !.h = <<w.w, w.q + 1>>, !.st = st]]
+        /\ events' = IF v THEN [events EXCEPT ![s] = @ \o evs] ELSE events
 Sort(q) == IF StampOrder /\ q = <<2, 1>> THEN <<1, 2>> ELSE q
 In(q, c) == \E i \in 1..Len(q) : q[i] = c
 Enqueue(st, c) == [st EXCEPT !.cs[c] = "wait", !.ag[c] = "-", !.rid[c] = NoR,
@@ -246,22 +251,24 @@ Decide(st, m) ==
 Rescinded(st, t, e) ==
   LET D == {c \in Contacts : st.cs[c] = "res" /\ t.rid[c] # st.rid[c]}
   IN IF D = {} THEN <<>> ELSE LET c == CHOOSE d \in D : TRUE IN <<Event("rsc", c, st.ag[c], st.rid[c], e)>>
-(* The next input of site src that the state of this owner has not seen, and the state with it. *)
+(* The inputs of site src that the state of this owner has not seen; and the state with the first of them. *)
 Offset(s, src, i) == i + (IF src = s THEN 0 ELSE cmdShift[s])
 Pending(s, i, src) ==
   LET V == IF src = s THEN Len(cmd[s]) ELSE SeenCmd(s) st == owner[s][i].st
   IN {j \in 1..V : IF IdDedup THEN cmd[src][j] \notin st.seen ELSE Offset(s, src, j) > st.pos[src]}
-Applied(s, i, src) ==
-  LET P == Pending(s, i, src) j == CHOOSE k \in P : \A h \in P : k <= h m == cmd[src][j]
+Take(s, i, src, j) ==
+  LET m == cmd[src][j]
   IN [Decide(owner[s][i].st, m) EXCEPT !.seen = @ \cup {m}, !.pos[src] = IF IdDedup THEN 0 ELSE Offset(s, src, j)]
+Least(P) == CHOOSE k \in P : \A h \in P : k <= h
 Apply(s, i, src) ==
-  /\ Ready(s, i) /\ Pending(s, i, src) # {}
-  /\ LET t == Applied(s, i, src) IN Write(s, i, t, Rescinded(owner[s][i].st, t, owner[s][i].e))
+  /\ Ready(s, i)
+  /\ \E P \in {Pending(s, i, src)} : P # {} /\ \E j \in {Least(P)} : \E t \in {Take(s, i, src, j)} :
+       Write(s, i, t, Rescinded(owner[s][i].st, t, owner[s][i].e))
   /\ UNCHANGED <<siteVars, registerVars, mirrorVars, edgeVars, worldVars, cmd, n>>
 LoseAppend(s, i, src) ==     \* a batch was refused, the owner has not noticed yet
-  /\ Ready(s, i) /\ Pending(s, i, src) # {} /\ n.lost < MaxLost /\ n' = [n EXCEPT !.lost = @ + 1]
-  /\ LET w == owner[s][i]
-     IN owner' = [owner EXCEPT ![s][i] = [w EXCEPT !.q = @ + 1, !.h = <<w.w, w.q + 1>>, !.st = Applied(s, i, src)]]
+  /\ Ready(s, i) /\ n.lost < MaxLost /\ n' = [n EXCEPT !.lost = @ + 1]
+  /\ \E P \in {Pending(s, i, src)} : P # {} /\ \E j \in {Least(P)} : \E t \in {Take(s, i, src, j)} :
+       owner' = [owner EXCEPT ![s][i] = [@ EXCEPT !.q = @ + 1, !.h = <<owner[s][i].w, owner[s][i].q + 1>>, !.st = t]]
   /\ UNCHANGED <<siteVars, registerVars, journal, place, events, mirrorVars, edgeVars, worldVars, cmd>>
 NoticeLost(s, i) ==          \* O7: the append failed: drop the state, claim again
   /\ Ready(s, i) /\ Reigns(s, i) /\ place[s].h # owner[s][i].h /\ owner' = [owner EXCEPT ![s][i] = NoOwner]
@@ -271,12 +278,12 @@ Offer(s, i, c, x) ==         \* L6: the first in line that can be reached
   /\ Ready(s, i)
   /\ LET st == owner[s][i].st
          e == owner[s][i].e
-         W == {j \in 1..Len(st.ord) : st.cs[st.ord[j]] = "wait" /\ Conn(s, home[st.ord[j]])}
-     IN /\ W # {} /\ c = st.ord[CHOOSE j \in W : \A k \in W : j <= k]
+         waits(j) == st.cs[st.ord[j]] = "wait" /\ Conn(s, home[st.ord[j]])
+     IN /\ \E j \in 1..Len(st.ord) : st.ord[j] = c /\ waits(j) /\ \A k \in 1..j - 1 : ~waits(k)
         /\ ~Busy(st, x) /\ Conn(s, HomeOfAgent[x])
         /\ LET r == <<e, st.k + 1, st.ss[x]>>
-           IN Write(s, i, [st EXCEPT !.cs[c] = "res", !.ag[c] = x, !.rid[c] = r, !.k = @ + 1],
-                    <<Event("off", c, x, r, e)>>)
+           IN \E t \in {[st EXCEPT !.cs[c] = "res", !.ag[c] = x, !.rid[c] = r, !.k = @ + 1]} :
+              Write(s, i, t, <<Event("off", c, x, r, e)>>)
   /\ UNCHANGED <<siteVars, registerVars, mirrorVars, edgeVars, worldVars, cmd, n>>
 (* The reservation's timer: the edge is out of reach or lost the offer, or (MaxTmo) is only slow. *)
 Timeout(s, i, c) ==
@@ -289,9 +296,9 @@ Timeout(s, i, c) ==
                     /\ \A j \in eventsRead[HomeOfAgent[x]][s] + 1..Len(events[s]) : events[s][j].r # r
                     /\ slot[x].r # r /\ bound[c].r # r
                     /\ ~\E t \in Sites : \E j \in 1..Len(cmd[t]) : cmd[t][j].r = r
-     IN /\ st.cs[c] = "res" /\ (must \/ n.tmo < MaxTmo)
+     IN /\ st.cs[c] = "res" /\ (n.tmo < MaxTmo \/ must)
         /\ n' = IF must THEN n ELSE [n EXCEPT !.tmo = @ + 1]
-        /\ Write(s, i, Enqueue(st, c), <<Event("rsc", c, x, r, owner[s][i].e)>>)
+        /\ \E t \in {Enqueue(st, c)} : Write(s, i, t, <<Event("rsc", c, x, r, owner[s][i].e)>>)
   /\ UNCHANGED <<siteVars, registerVars, mirrorVars, edgeVars, worldVars, cmd>>
 LateAdopt(s, i) ==           \* only without CutRule: a late decision of the old leader is believed
   /\ ~CutRule /\ Ready(s, i) /\ Reigns(s, i) /\ SeenJournal(s) > mirrored[s]
@@ -311,11 +318,10 @@ Roll(s, e) ==
   IN one("x") \o one("y")
 EdgeRead(s, src) ==          \* the next event that concerns this site
   /\ Conn(s, src)
-  /\ LET R == {i \in eventsRead[s][src] + 1..Len(events[src]) :
-                 events[src][i].x \in At(s) \/ events[src][i].e > fence[s]} IN R # {} /\
-     LET at == CHOOSE i \in R : \A j \in R : i <= j
-         m == events[src][at]
-         drop == Dropped(s, m.e)
+  /\ \E R \in {{i \in eventsRead[s][src] + 1..Len(events[src]) :
+                 events[src][i].x \in At(s) \/ events[src][i].e > fence[s]}} : R # {} /\
+     \E at \in {Least(R)} : \E drop \in {Dropped(s, events[src][at].e)} :
+     LET m == events[src][at]
          mine == m.k # "ep" /\ m.x \in At(s)
          sl == IF mine THEN drop[m.x] ELSE IdleSlot
          past == mine /\ m.k = "off" /\ m.r[3] # n.session[s]       \* meant for an earlier session
@@ -416,13 +422,15 @@ Mend == /\ ~link /\ link' = TRUE
         /\ UNCHANGED <<up, registerVars, logVars, mirrorVars, edgeVars, worldVars, cmd, n>>
 
 Protocol ==
-  \/ \E s \in Sites, i \in Workers :
-       \/ Claim(s, i) \/ Begin(s, i) \/ OwnerStop(s, i) \/ NoticeLost(s, i) \/ LateAdopt(s, i)
-       \/ \E t \in Sites : Apply(s, i, t)
-       \/ \E c \in Contacts : Timeout(s, i, c) \/ \E x \in Agents : Offer(s, i, c, x)
-  \/ \E s, t \in Sites : EdgeRead(s, t)
   \/ \E x \in Agents : Bind(x) \/ RingLost(x) \/ NaiveJoin(x) \/ HangUp(x)
   \/ \E c \in Contacts : Join(c) \/ LegLost(c)
+  \/ \E s, t \in Sites : EdgeRead(s, t)
+  \/ \E s \in Sites, i \in Workers :
+       \/ OwnerStop(s, i) \/ NoticeLost(s, i) \/ Claim(s, i)
+       \/ \E c \in Contacts, x \in Agents : Offer(s, i, c, x)
+       \/ \E t \in Sites : Apply(s, i, t)
+       \/ \E c \in Contacts : Timeout(s, i, c)
+       \/ Begin(s, i) \/ LateAdopt(s, i)
 Fault ==
   \/ \E s \in Sites : RepeatInputs(s) \/ RepeatJournal(s) \/ Grant(s) \/ StepDown(s) \/ Crash(s) \/ Restart(s)
   \/ \E s \in Sites, i \in Workers : ClaimFar(s, i) \/ OwnerCrash(s, i) \/ \E t \in Sites : LoseAppend(s, i, t)
@@ -430,9 +438,12 @@ Fault ==
 Next == Protocol \/ Fault \/ \E c \in Contacts : Redial(c)
 Spec == Init /\ [][Next]_vars
 ------------------------ (* What must hold: the log *) -----------------------
-Records(s) == {journal[s][i] : i \in 1..Len(journal[s])}
-Decisions(s) == {r \in Records(s) : r.v}
-OneLeaderPerEpoch == \A r \in Decisions("a"), t \in Decisions("b") : r.e # t.e
+(* The records that count in a journal by itself (R1-R4), without the state in them. *)
+Brief(r) == [k |-> r.k, e |-> r.e, w |-> r.w, q |-> r.q, prev |-> r.prev, full |-> r.full, had |-> r.had]
+First(s, p) == {Brief(journal[s][i]) : i \in {j \in 1..p : journal[s][j].v}}
+Decisions(s) == First(s, Len(journal[s]))
+Epochs(s) == {journal[s][i].e : i \in {j \in 1..Len(journal[s]) : journal[s][j].v}}
+OneLeaderPerEpoch == Epochs("a") \cap Epochs("b") = {}
 (* A reader of the mirrored journal, repeats and all, acts on the same records as one of the original. *)
 MirrorAgrees == \A s \in Sites : rewind[s][1] > 0 =>
   Acted(PlaceAtStart(NewState), Mirror(s, SeenJournal(s)), 1)
@@ -447,15 +458,15 @@ Limit(B, x, top, e) ==      \* the last entry of epoch e that counts, walking ba
   ELSE LET S == {b \in B : b.e = x} IN IF S = {} THEN 0
        ELSE LET b == CHOOSE d \in S : TRUE IN IF b.prev >= x THEN 0 ELSE Limit(B, b.prev, b.q, e)
 Counted(R) ==
-  LET B == {r \in R : r.k = "epoch" /\ r.v}
+  LET B == {r \in R : r.k = "epoch"}
       newest == IF B = {} THEN 0 ELSE (CHOOSE b \in B : \A d \in B : d.e <= b.e).e
       named(e) == {b \in B : b.prev = e}
       limit(e) == IF Chain THEN Limit(B, newest, 99, e)
                   ELSE IF named(e) = {} THEN 99 ELSE (CHOOSE b \in named(e) : \A d \in named(e) : d.e <= b.e).q
-  IN {r \in R : r.k = "entry" /\ r.v /\ r.q <= limit(r.e)}
-SeenBy(s) == Records(s) \cup {journal[Other(s)][i] : i \in 1..SeenJournal(s)}
+  IN {r \in R : r.k = "entry" /\ r.q <= limit(r.e)}
+SeenBy(s) == Decisions(s) \cup First(Other(s), SeenJournal(s))
 CountedOnce == granted > 1 => \A s \in Sites :
-  LET C == Counted(SeenBy(s)) IN {r.q : r \in C} = 1..Cardinality(C)
+  \A C \in {Counted(SeenBy(s))} : {r.q : r \in C} = 1..Cardinality(C)
 (* Where the lost site's journal was claimed and read up to the claim, none of its decisions is ever lost (RPO 0). *)
 NothingAfterTheClaim == \A s \in Sites : \A b \in Decisions(s) : b.k = "epoch" /\ b.full =>
   \A r \in Decisions(Other(s)) : r.k = "entry" /\ r.e = b.prev => r.q <= b.q
