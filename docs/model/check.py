@@ -126,7 +126,8 @@ def main() -> int:
     for run in chosen:
         result = check(run, options.scratch.resolve(), options.tlc.resolve(), run.seconds)
         bad += not result.as_expected
-        print(told(result), flush=True)
+        sys.stdout.write(told(result) + "\n")
+        sys.stdout.flush()
     return 1 if bad else 0
 
 
