@@ -472,6 +472,9 @@ NothingAfterTheClaim == \A s \in Sites : \A b \in Decisions(s) : b.k = "epoch" /
   \A r \in Decisions(Other(s)) : r.k = "entry" /\ r.e = b.prev => r.q <= b.q
 (* A take-over continues the newest epoch that it had read. *)
 NewestAdopted == \A s \in Sites : \A b \in Decisions(s) : b.k = "epoch" => b.prev = b.had
+(* Not promised: that what one take-over made void stays void under the next, which may not have seen it. *)
+VoidStays == \A B \in {{r \in Decisions("a") \cup Decisions("b") : r.k = "epoch"}} : \A b, d \in B : b.e < d.e =>
+  \A e \in 1..b.e - 1 : Limit(B, d.e, 99, e) <= Limit(B, b.e, 99, e)
 ------------------------ (* What must hold: people *) ------------------------
 NoContactTwoAgents == \A p, q \in talk : p[1] = q[1] => p = q
 NoSlotTwoContacts == \A p, q \in talk : p[2] = q[2] => p = q

@@ -76,6 +76,8 @@ NAIVE = (
         Workers="{1, 2}",
         MaxOwn="1",
     ),
+    # Not a variant: what the protocol does not promise.
+    _naive("void_again", "what one take-over made void stays void under the next", "VoidStays", 40, MaxEpoch="3"),
     # Edges and leaders.
     _naive(
         "epoch_only", "an agent's accept connects; edges check the epoch alone", "NoContactTwoAgents", EdgeJoin=FALSE
