@@ -15,7 +15,7 @@ from rich.console import Console
 
 from junctor_cli.demonstration.show import Shown, show
 from junctor_cli.demonstration.tenant import apply
-from junctor_cli.site_option import directory, kept_state, site_option
+from junctor_cli.site_option import DEFAULT, directory, kept_state, site_option
 
 
 @click.command()
@@ -74,12 +74,14 @@ def _next_steps(console: Console, site: Site, shown: Shown) -> None:
         f"{len(shown.calls)} calls ({served} served), {len(shown.chats)} chats, {len(shown.problems)} things missing.",
         style="red" if shown.problems else "green",
     )
-    console.print("What to try next, in another terminal:")
+    console.print("What to try next, in another terminal (after `. .venv/bin/activate`):")
+    which = "" if site.name == DEFAULT else f" --site {site.name}"
     for line in (
-        f"junctor contact {shown.example}",
-        f"junctor trace {shown.example}",
-        'junctor sql "SELECT queue, count() FROM junctor.segments GROUP BY queue"',
-        f"gRPC (reflection): {site.address('router')} router, {site.address('cti')} cti; token: junctor token --role supervisor",
+        f"junctor contact {shown.example}{which}",
+        f"junctor trace {shown.example}{which}",
+        f'junctor sql "SELECT queue, count() FROM junctor.segments GROUP BY queue"{which}',
+        f"gRPC (reflection): {site.address('router')} router, {site.address('cti')} cti",
+        f"a token for it: junctor token --role supervisor{which}",
         f"HTTP (OpenAPI): {site.address('http')}/docs",
     ):
         console.print(f"  {line}", soft_wrap=True, highlight=False)

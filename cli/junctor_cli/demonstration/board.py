@@ -70,7 +70,7 @@ class Board:
         seconds = time.monotonic() - self._began
         return f"  {seconds:4.0f} s  calls: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
-    def _tables(self) -> Group:
+    def _tables(self) -> Table:
         queues = Table(
             "queue", "waiting", "offered", "talking", "wrap-up", "oldest", title="Queues", title_justify="left"
         )
@@ -89,4 +89,6 @@ class Board:
         calls = Table("caller", "about", "call", title="Calls", title_justify="left")
         for call in self._calls:
             calls.add_row(call.caller.number[-4:], call.caller.about, call.state)
-        return Group(queues, agents, calls)
+        beside = Table.grid(padding=(0, 2))
+        beside.add_row(Group(queues, agents), calls)
+        return beside
