@@ -12,6 +12,7 @@ from junctor_router.domain.business_hours import DAYS
 from junctor_router.domain.configuration import (
     DEFAULT_OFFER_MS,
     DEFAULT_PRIORITY,
+    DEFAULT_STARVATION_MS,
     AgentValue,
     AttributeValue,
     CalendarValue,
@@ -82,6 +83,9 @@ def _queue(m: pb.Queue) -> QueueValue:
         offer_timeout_ms=m.offer_timeout_ms if m.offer_timeout_ms > 0 else DEFAULT_OFFER_MS,
         calendar=m.calendar,
         closed_prompt=m.closed_prompt,
+        service_level_ms=max(m.service_level_ms, 0),
+        ratio=m.ratio,
+        starvation_ms=max(m.starvation_ms, 0) if m.starvation_ms else DEFAULT_STARVATION_MS,
     )
 
 

@@ -9,11 +9,18 @@ from junctor_router.domain.values import AgentOrder, AttributeType, Channel
 
 DEFAULT_PRIORITY = 5
 DEFAULT_OFFER_MS = 20_000
+DEFAULT_OBJECTIVE_MS = 20_000
+"""The service level's time of a queue that names none."""
+DEFAULT_STARVATION_MS = 30 * 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class QueueValue:
-    """`plan` empty: everyone may take its contacts. `calendar` empty: always open. `wrap_up_ms` 0: no wrap-up."""
+    """`plan` empty: everyone may take its contacts. `calendar` empty: always open. `wrap_up_ms` 0: no wrap-up.
+
+    `service_level_ms` 0: DEFAULT_OBJECTIVE_MS. `ratio` is the queue's part of the offers among the queues of the pool that
+    have one; 0: none. `starvation_ms` is the wait after which a contact comes before all others; 0: never.
+    """
 
     plan: str = ""
     priority: int = DEFAULT_PRIORITY
@@ -21,6 +28,9 @@ class QueueValue:
     offer_timeout_ms: int = DEFAULT_OFFER_MS
     calendar: str = ""
     closed_prompt: str = ""
+    service_level_ms: int = 0
+    ratio: int = 0
+    starvation_ms: int = DEFAULT_STARVATION_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What a changed directory value does to contacts in line and agents in their seats.
 
 - queue: a new plan takes its contacts over at the step number they are in (the last step where it has fewer), with the
-  time they have spent in it; a changed priority, calendar or offer time holds for what comes. A deleted queue's contacts
+  time they have spent in it; a changed service level or ratio holds at once, a changed priority, calendar, offer time or
+  starvation limit for what comes. A deleted queue's contacts
   in line overflow with `message`; those with agents end as usual, without wrap-up.
 - plan: as a queue that changed its plan.
 - agent: attributes, capacity and phone hold at once; offers and contacts in hand stay. A deleted agent gets no more
@@ -103,6 +104,7 @@ def _queue(pool: PoolState, id: str, version: int, value: QueueValue | None) -> 
     known = pool.queues.get(id)
     if value is None:
         pool.queues.pop(id, None)
+        pool.lines.ratios.pop(id, None)
         _rework_tasks(pool, {id}, _QUEUE_GONE)
         return []
     if known is None:
@@ -111,10 +113,12 @@ def _queue(pool: PoolState, id: str, version: int, value: QueueValue | None) -> 
         queue.offered = in_states.count(TaskState.RESERVED)
         queue.active = in_states.count(TaskState.ASSIGNED)
         queue.wrapping = in_states.count(TaskState.WRAPPING)
+        pool.set_objective(queue)
         _rework_tasks(pool, {id}, matching.PLAN_CHANGED)
     else:
         moved = known.value.plan != value.plan
         known.value, known.version = value, version
+        pool.set_objective(known)
         if moved:
             _rework_tasks(pool, {id}, matching.PLAN_CHANGED)
     warnings = []

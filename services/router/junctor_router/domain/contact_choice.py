@@ -3,6 +3,9 @@
 A line holds the contacts of one queue, plan version, step, channel and bound requirement, ordered by (priority,
 arrival, contact). Its contacts differ in nothing that matters for who may serve them, beside agents excluded for one of
 them, so the first one that the agent may have is the line's offer to an agent.
+Among the heads, priority comes first, then the time that is left to the queue's service level (arrival + objective: the
+earliest due first), except that queues with a ratio take turns by it among themselves, and that contacts who waited too
+long (priority 0) go by arrival alone.
 Whether an agent meets a line is a function of the agent's attributes alone; it is asked once for each profile (set of
 attributes) and line, and kept as one bit.
 """
@@ -12,9 +15,10 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from junctor_router.domain.expression import Node, Scalar, needed, test_of
-from junctor_router.domain.task import Key
+from junctor_router.domain.task import FIRST_OF_ALL, Key
 from junctor_router.domain.values import AgentOrder, Channel, Hold
 
 MAX_LINES = 4_096
@@ -41,9 +45,24 @@ class Line:
     """What ranks those who meet it, bound to the contacts' data."""
     test: Callable[[Mapping[str, Scalar]], bool]
     """Whether an agent with these attributes meets it."""
+    objective_ms: int = 0
+    """The service level's time of the queue."""
     entries: list[Key] = field(default_factory=list)
     retired: bool = False
     """Nobody joins it any more."""
+
+    def rank(self, entry: Key) -> Key:
+        """The contact's place among those of all lines."""
+        return (entry[0], entry[1] + self.objective_ms if entry[0] != FIRST_OF_ALL else entry[1], entry[2])
+
+
+class TakesTurns(Protocol):
+    """A queue with a ratio."""
+
+    @property
+    def taken(self) -> int:
+        """Its offers for each part of its ratio, in millionths: the lowest is next."""
+        ...
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -60,6 +79,9 @@ class Profile:
 class WaitingLines:
     lines: dict[int, Line] = field(default_factory=dict)
     by_queue: dict[str, dict[int, Line]] = field(default_factory=dict)
+    objectives: dict[str, int] = field(default_factory=dict)
+    ratios: dict[str, TakesTurns] = field(default_factory=dict)
+    """The queues that have one."""
     generation: int = 0
     _by_key: dict[LineKey, Line] = field(default_factory=dict)
     _waiting: list[int] = field(default_factory=lambda: [0] * len(Channel))
@@ -85,9 +107,15 @@ class WaitingLines:
         line = Line(
             self._next, key, key[0], Channel(key[4]), Hold(key[3]), wanted, order, rated_by, prefers, test_of(wanted)
         )
+        line.objective_ms = self.objectives.get(line.queue, 0)
         self._next += 1
         self._keep(line)
         return line
+
+    def set_objective(self, queue: str, objective_ms: int) -> None:
+        self.objectives[queue] = objective_ms
+        for line in self.by_queue.get(queue, {}).values():
+            line.objective_ms = objective_ms
 
     def add(self, line: Line, entry: Key) -> None:
         insort(line.entries, entry)
@@ -111,21 +139,42 @@ class WaitingLines:
             low = open_channels & -open_channels
             waiting |= self._waiting[low.bit_length() - 1]
             open_channels ^= low
-        found: Key | None = None
         candidates = waiting & self._met(profile, waiting)
+        found, line = self._first(candidates, excludes)
+        if found is not None and line is not None and line.queue in self.ratios and found[0] != FIRST_OF_ALL:
+            return self._in_turn(found[0], candidates, excludes) or found
+        return found
+
+    def _first(self, candidates: int, excludes: Callable[[str], bool]) -> tuple[Key | None, Line | None]:
+        found: tuple[Key | None, Line | None] = (None, None)
+        lowest: Key | None = None
         while candidates:
             low = candidates & -candidates
             candidates ^= low
-            entries = self.lines[low.bit_length() - 1].entries
-            if found is not None and entries[0] >= found:
-                continue
-            for entry in entries:
-                if found is not None and entry >= found:
+            line = self.lines[low.bit_length() - 1]
+            for entry in line.entries:
+                rank = line.rank(entry)
+                if lowest is not None and rank >= lowest:
                     break
                 if not excludes(entry[2]):
-                    found = entry
+                    found, lowest = (entry, line), rank
                     break
         return found
+
+    def _in_turn(self, priority: int, candidates: int, excludes: Callable[[str], bool]) -> Key | None:
+        """The first contact of that priority in the queue that is next by its ratio."""
+        by_queue: dict[str, int] = {}
+        while candidates:
+            low = candidates & -candidates
+            candidates ^= low
+            queue = self.lines[low.bit_length() - 1].queue
+            if queue in self.ratios:
+                by_queue[queue] = by_queue.get(queue, 0) | low
+        for queue in sorted(by_queue, key=lambda id: (self.ratios[id].taken, id)):
+            found, _ = self._first(by_queue[queue], excludes)
+            if found is not None and found[0] == priority:
+                return found
+        return None
 
     def _met(self, profile: Profile, waiting: int) -> int:
         if profile.generation != self.generation:

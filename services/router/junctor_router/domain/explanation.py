@@ -22,7 +22,7 @@ from junctor_router.domain.expression import (
 )
 from junctor_router.domain.plan import CompiledPlan
 from junctor_router.domain.pool_state import PoolState
-from junctor_router.domain.task import Task
+from junctor_router.domain.task import FIRST_OF_ALL, Task
 from junctor_router.domain.values import CHANNELS, AgentState, Channel, DeviceState, Hold, TaskState
 
 NAMED = 10
@@ -67,7 +67,9 @@ def explain_contact(pool: PoolState, task: Task) -> Explanation:
     summary = f"The contact is number {position} in {task.queue}, in step {task.step}: {who}, so it waits."
     if wait >= 0:
         summary += f" Estimated wait: {wait // 1000} s."
-    return Explanation(summary, steps, (*_relaxing(pool, task, plan), *_why_not(pool, task, left)))
+    return Explanation(
+        summary, steps, (*_urgency(pool, task), *_relaxing(pool, task, plan), *_why_not(pool, task, left))
+    )
 
 
 def explain_agent(pool: PoolState, agent: Agent) -> Explanation:
@@ -110,6 +112,24 @@ def _step(pool: PoolState, task: Task, plan: CompiledPlan, number: int) -> StepE
             found.append(ClauseExplanation(text, alone.bit_count(), remaining.bit_count()))
     free = remaining & pool.index.available(task.channel)
     return StepExplanation(number, compiled.step.expression, current, tuple(found), free.bit_count())
+
+
+def _urgency(pool: PoolState, task: Task) -> list[str]:
+    """What decides between the contact and those of other queues that the same agent may have."""
+    value = pool.queue_value(task.queue)
+    found = []
+    if task.priority == FIRST_OF_ALL:
+        found.append("It has waited for longer than the queue allows and comes before all others.")
+    elif task.hold:
+        return []
+    if value.service_level_ms:
+        left = task.arrived_at + value.service_level_ms - pool.now
+        what = f"{left // 1000} s are left" if left >= 0 else f"missed by {-left // 1000} s"
+        found.append(f"Of the service level of {value.service_level_ms // 1000} s {what}.")
+    if value.ratio:
+        others = sorted(id for id in pool.lines.ratios if id != task.queue)
+        found.append(f"The queue takes turns with {', '.join(others) or 'no other'}; its part is {value.ratio}.")
+    return found
 
 
 def _relaxing(pool: PoolState, task: Task, plan: CompiledPlan) -> list[str]:

@@ -13,8 +13,8 @@ from junctor_router.domain.events import StepEntered, TaskOverflowed, TaskRequeu
 from junctor_router.domain.expression import bind, conjunction, describe, holds, select
 from junctor_router.domain.plan import CompiledPlan, overflow_queue, treatment
 from junctor_router.domain.pool_state import PoolState
-from junctor_router.domain.task import Key, Task
-from junctor_router.domain.timers import HOLD, RELAX, STEP
+from junctor_router.domain.task import FIRST_OF_ALL, Key, Task
+from junctor_router.domain.timers import HOLD, RELAX, STARVE, STEP
 from junctor_router.domain.values import AgentOrder, Hold, TaskState
 from junctor_router.domain.wait_estimate import UNKNOWN, estimate
 
@@ -24,6 +24,7 @@ SKIPPED_WAIT = "skipped_wait"
 PLAN_CHANGED = "plan_changed"
 RELAXED = "relaxed"
 RELEASED = "released"
+STARVING = "starving"
 
 NEXT_IN_LINE = "first in line when the agent became free"
 WISHED = "preferred by the request"
@@ -52,9 +53,22 @@ def release(pool: PoolState, task: Task) -> None:
         again(pool, task)
 
 
+def starve(pool: PoolState, task: Task) -> None:
+    """It has waited for so long that it comes before all others."""
+    line = task.line
+    changed = ("task", task.contact_id) in pool.rework
+    pool.leave_line(task)
+    task.priority, task.starves_at = FIRST_OF_ALL, 0
+    pool.emit(StepEntered(task.contact_id, task.step, STARVING))
+    if line is None or changed:
+        again(pool, task)
+    else:
+        stand(pool, task, line)
+
+
 def _hold(pool: PoolState, task: Task, why: Hold, until: int) -> None:
     """The plan's time does not run meanwhile."""
-    task.hold, task.held_until = why, until
+    task.hold, task.held_until, task.starves_at = why, until, 0
     stand(pool, task, line_for(pool, task, pool.plan_of(task.queue), 0, 0))
 
 
@@ -79,7 +93,8 @@ def enter(pool: PoolState, task: Task, step: int, cause: str, been: frozenset[st
     compiled = plan.steps[step].step
     if step != task.step or task.step_entered_at == 0:
         task.step, task.step_entered_at = step, pool.now
-        task.priority = compiled.priority or task.priority
+        if task.priority != FIRST_OF_ALL:
+            task.priority = compiled.priority or task.priority
     ends = compiled.duration_ms and (step < last or plan.value.overflow)
     task.step_until = task.step_entered_at + compiled.duration_ms if ends else 0
     line_up(pool, task, plan)
@@ -91,6 +106,8 @@ def line_up(pool: PoolState, task: Task, plan: CompiledPlan) -> None:
     task.relaxed = compiled.relaxed(pool.now - task.step_entered_at)
     left = compiled.relaxing[task.relaxed :]
     task.relax_at = task.step_entered_at + left[0][0] if left else 0
+    limit = pool.queue_value(task.queue).starvation_ms
+    task.starves_at = task.waiting_since + limit if limit and task.priority != FIRST_OF_ALL else 0
     stand(pool, task, line_for(pool, task, plan, task.step, task.relaxed))
 
 
@@ -115,6 +132,8 @@ def stand(pool: PoolState, task: Task, line: Line) -> None:
         pool.timers.set(RELAX, task.contact_id, task.relax_at)
     if task.hold:
         pool.timers.set(HOLD, task.contact_id, task.held_until)
+    if task.starves_at:
+        pool.timers.set(STARVE, task.contact_id, task.starves_at)
     pool.tasks_to_match.add(task.contact_id)
     pool.touch_task(task)
 
@@ -193,7 +212,7 @@ def settle(pool: PoolState) -> None:
             match_agent(pool, agent)
         tasks = [pool.tasks[id] for id in pool.tasks_to_match if id in pool.tasks]
         pool.tasks_to_match.clear()
-        for task in sorted(tasks, key=lambda t: t.key):
+        for task in sorted(tasks, key=lambda t: t.line.rank(t.key) if t.line is not None else t.key):
             match_task(pool, task)
 
 

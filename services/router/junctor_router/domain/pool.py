@@ -32,7 +32,7 @@ from junctor_router.domain.events import Event
 from junctor_router.domain.expression import Parse
 from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.state_codec import Encoded
-from junctor_router.domain.timers import HOLD, OFFER, RELAX, STEP, WRAP_UP
+from junctor_router.domain.timers import HOLD, OFFER, RELAX, STARVE, STEP, WRAP_UP
 from junctor_router.domain.values import Refused, ReservationState
 
 TIMERS_AT_ONCE = 100
@@ -146,6 +146,8 @@ def _tick(state: PoolState) -> None:
             matching.relax(state, task)
         elif kind == HOLD:
             matching.release(state, task)
+        elif kind == STARVE:
+            matching.starve(state, task)
         elif kind == WRAP_UP:
             task_commands.completed(state, task, "", by_timer=True)
         else:

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from junctor_router.domain import reservation
 from junctor_router.domain.agent import Agent
 from junctor_router.domain.attribute_index import AttributeIndex
-from junctor_router.domain.configuration import CalendarValue, QueueValue
+from junctor_router.domain.configuration import DEFAULT_OBJECTIVE_MS, CalendarValue, QueueValue
 from junctor_router.domain.contact_choice import Profile, WaitingLines
 from junctor_router.domain.events import (
     AgentStateChanged,
@@ -26,13 +26,15 @@ from junctor_router.domain.events import (
 from junctor_router.domain.expression import Expression, Parse, Scalar, compile_expression
 from junctor_router.domain.plan import MISSING_PLAN, OPEN_PLAN, CompiledPlan
 from junctor_router.domain.task import FinishedTask, Task
-from junctor_router.domain.timers import HOLD, OFFER, PAUSE, RELAX, STEP, WRAP_UP, Timers
+from junctor_router.domain.timers import HOLD, OFFER, PAUSE, RELAX, STARVE, STEP, WRAP_UP, Timers
 from junctor_router.domain.values import AgentState, AttributeType, Hold, ReservationState, TaskState
 from junctor_router.domain.wait_estimate import new_pace
 
 REMEMBERED_MS = 120_000
 """How long a finished contact is remembered, so that late commands get a true answer."""
 FORGET_AT_ONCE = 200
+TURNS_KEPT = 1_000
+"""Offers of a queue after which the turns of all queues with a ratio are halved, so that the distant past fades."""
 
 
 @dataclass(slots=True)
@@ -44,6 +46,12 @@ class Queue:
     offered: int = 0
     active: int = 0
     wrapping: int = 0
+    turns: int = 0
+    """Offers made, where the queue has a ratio; halved with those of the others now and then."""
+
+    @property
+    def taken(self) -> int:
+        return self.turns * 1_000_000 // max(self.value.ratio, 1)
 
 
 @dataclass(slots=True)
@@ -92,6 +100,27 @@ class PoolState:
         self.dirty.add(("queue", queue))
 
     # configuration
+
+    def set_objective(self, queue: Queue) -> None:
+        """Derived from the value: how the queue's contacts compare with those of others."""
+        self.lines.set_objective(queue.id, queue.value.service_level_ms or DEFAULT_OBJECTIVE_MS)
+        if queue.value.ratio:
+            self.lines.ratios[queue.id] = queue
+        else:
+            self.lines.ratios.pop(queue.id, None)
+
+    def take_turn(self, queue_id: str, change: int) -> None:
+        """An offer of a queue with a ratio, or one that led to nothing."""
+        queue = self.queues.get(queue_id)
+        if queue is None or not queue.value.ratio:
+            return
+        queue.turns = max(queue.turns + change, 0)
+        self.touch_queue(queue_id)
+        if queue.turns > TURNS_KEPT:
+            for other in self.queues.values():
+                if other.turns:
+                    other.turns //= 2
+                    self.touch_queue(other.id)
 
     def plan_of(self, queue: str) -> CompiledPlan:
         """The plan of a queue. A queue whose plan is not known (yet) matches nobody, as does a deleted one."""
@@ -232,6 +261,7 @@ class PoolState:
         self.timers.clear(STEP, task.contact_id)
         self.timers.clear(RELAX, task.contact_id)
         self.timers.clear(HOLD, task.contact_id)
+        self.timers.clear(STARVE, task.contact_id)
         self.rework.pop(("task", task.contact_id), None)
 
     def reserve(self, task: Task, agent: Agent, chosen_by: str) -> None:
@@ -244,6 +274,7 @@ class PoolState:
         task.reservation_id = reservation.reservation_id(self.tenant, self.name, self.reservations, agent.session)
         task.expires_at = self.now + self.queue_value(task.queue).offer_timeout_ms
         agent.take(task.contact_id, task.channel)
+        self.take_turn(task.queue, 1)
         self.to_state(task, TaskState.RESERVED)
         self.timers.set(OFFER, task.contact_id, task.expires_at)
         self.refresh(agent, match=False)
@@ -269,6 +300,7 @@ class PoolState:
             ReservationEnded(task.reservation_id, task.contact_id, agent.id, state, cause, task.edge),
         )
         self.timers.clear(OFFER, task.contact_id)
+        self.take_turn(task.queue, -1)
         task.reservation_id, task.expires_at = "", 0
         self.release(agent, task, worked=False)
         return agent

@@ -90,8 +90,9 @@ def restore(state: PoolState, pieces: Iterable[bytes]) -> None:
     state.calendars = {id: _calendar(plain) for id, plain in rows.get("calendar", [])}
     for id, (version, plain) in rows.get("plan", []):
         state.plans[id] = compile_plan(id, version, _plan(plain), state.parse, state.attributes)
-    for id, (version, value, pace) in rows.get("queue", []):
-        state.queues[id] = Queue(id, QueueValue(*value), version, new_pace(pace))
+    for id, (version, value, pace, turns) in rows.get("queue", []):
+        queue = state.queues[id] = Queue(id, QueueValue(*value), version, new_pace(pace), turns=turns)
+        state.set_objective(queue)
     seats = [_restore_agent(state, plain, indexed) for _, (plain, indexed) in rows.get("agent", [])]
     state.index.restore((agent.member, position) for agent, position in seats if position >= 0)
     state.index.top, state.index.gap, state.index.cursor = top, gap, cursor
@@ -188,7 +189,8 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
                 return None
             v = queue.value
             value = [v.plan, v.priority, v.wrap_up_ms, v.offer_timeout_ms, v.calendar, v.closed_prompt]
-            return [queue.version, value, list(queue.pace)]
+            value += [v.service_level_ms, v.ratio, v.starvation_ms]
+            return [queue.version, value, list(queue.pace), queue.turns]
         case "plan":
             plan = state.plans.get(id)
             if plan is None:

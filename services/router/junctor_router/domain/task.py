@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from junctor_router.domain.contact_choice import Line
 
 Key = tuple[int, int, str]
-"""A place in line: priority, arrival, contact. Smaller is served first."""
+"""A place in line: priority, arrival, contact. Smaller is served first. Priority 0: waited for too long."""
+FIRST_OF_ALL = 0
 
 
 @dataclass(slots=True)
@@ -52,10 +53,14 @@ class Task:
     """How long it is to be kept for its preferred agents; 0 once that has begun."""
     hold: Hold = Hold.NONE
     held_until: int = 0
+    waiting_since: int = 0
+    """Since when nobody serves it."""
     chosen_by: str = ""
     """Why the agent who has it, or is being offered it, got it: for people."""
     paused: dict[str, int] = field(default_factory=dict)
     """Agents who get no offer of this contact, each until a moment."""
+    starves_at: int = 0
+    """When it comes before all others; 0: never."""
     line: Line | None = None
     """Where it is in line (derived)."""
 
@@ -97,6 +102,8 @@ class Task:
             self.hold_ms,
             int(self.hold),
             self.held_until,
+            self.waiting_since,
+            self.starves_at,
         ]
 
     @classmethod
@@ -106,12 +113,12 @@ class Task:
         )
         (state, step, step_entered_at, step_until, agent_id, reservation_id) = plain[11:17]
         expires_at, assigned_at, ended_at, wrap_up, paused, relaxed, relax_at, chosen_by = plain[17:25]
-        not_before, hold_ms, hold, held_until = plain[25:]
+        not_before, hold_ms, hold, held_until, waiting_since, starves_at = plain[25:]
         return cls(
             contact_id, Channel(channel), queue, tuple(requirements), dict(data), priority, arrived_at, queued_at,
             tuple(preferred), tuple(excluded), edge, TaskState(state), step, step_entered_at, step_until, relaxed,
             relax_at, agent_id, reservation_id, expires_at, assigned_at, ended_at, wrap_up, not_before, hold_ms,
-            Hold(hold), held_until, chosen_by, dict(paused),
+            Hold(hold), held_until, waiting_since, chosen_by, dict(paused), starves_at,
         )  # fmt: skip
 
 

@@ -64,6 +64,7 @@ def request(pool: PoolState, command: RequestTask) -> RequestTaskResponse:
         edge=command.edge,
         hold_ms=command.hold_ms if command.preferred_agents else 0,
         not_before=command.not_before,
+        waiting_since=max(pool.now, command.not_before),
     )
     pool.finished.pop(task.contact_id, None)
     pool.dirty.add(("finished", task.contact_id))
@@ -118,6 +119,8 @@ def requeue(pool: PoolState, command: RequeueTask) -> RequeueTaskResponse:
         pool.release(pool.agents[agent_id], task, worked=True)
     else:
         pool.leave_line(task)
+    if task.state is TaskState.ASSIGNED:
+        task.waiting_since = pool.now
     if queue != task.queue or task.state is TaskState.ASSIGNED:
         matching.to_queue(pool, task, queue)
     if agent_id:

@@ -61,6 +61,9 @@ queue_values = st.builds(
     st.sampled_from([1, 5]),
     st.sampled_from([0, 3_000]),
     st.sampled_from([2_000, 20_000]),
+    service_level_ms=st.sampled_from([0, 5_000, 60_000]),
+    ratio=st.sampled_from([0, 0, 1, 3]),
+    starvation_ms=st.sampled_from([0, 4_000, 1_800_000]),
 )
 agent_values = st.builds(
     AgentValue,
@@ -241,9 +244,10 @@ class RouterMachine(RuleBasedStateMachine):
     @rule()
     def restart(self):
         """Everything derived is built again."""
-        before = self.centre.pool.hash()
+        before, due = self.centre.pool.hash(), self.centre.pool.next_due()
         self.centre.pool = self.centre.restored()
         assert self.centre.pool.hash() == before
+        assert self.centre.pool.next_due() == due
 
     def reservation(self, contact, right):
         task = self.centre.pool.state.tasks.get(contact)
@@ -302,6 +306,7 @@ class RouterMachine(RuleBasedStateMachine):
                 task.step_until if task.line else 0,
                 task.relax_at if task.line else 0,
                 task.held_until if task.line else 0,
+                task.starves_at if task.line and not task.hold else 0,
                 *task.paused.values(),
             ]
             assert all(due is not None and due <= max(at, state.now + 1) for at in moments if at)

@@ -899,6 +899,8 @@ class Queue(_message.Message):
     CALENDAR_FIELD_NUMBER: _builtins.int
     POOL_FIELD_NUMBER: _builtins.int
     CLOSED_PROMPT_FIELD_NUMBER: _builtins.int
+    RATIO_FIELD_NUMBER: _builtins.int
+    STARVATION_MS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The shown name."""
     plan: _builtins.str
@@ -919,6 +921,10 @@ class Queue(_message.Message):
     """The pool; empty is `default`."""
     closed_prompt: _builtins.str
     """Prompt or text while closed."""
+    ratio: _builtins.int
+    """The queue's part of the offers among the queues of its pool that have one; 0 has none and goes by service level."""
+    starvation_ms: _builtins.int
+    """Milliseconds in line after which a contact comes before all others; 0 means 1,800,000, negative never."""
     def __init__(
         self,
         *,
@@ -932,10 +938,12 @@ class Queue(_message.Message):
         calendar: _builtins.str = ...,
         pool: _builtins.str = ...,
         closed_prompt: _builtins.str = ...,
+        ratio: _builtins.int = ...,
+        starvation_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "closed_prompt", b"closed_prompt", "name", b"name", "offer_timeout_ms", b"offer_timeout_ms", "plan", b"plan", "pool", b"pool", "priority", b"priority", "service_level_ms", b"service_level_ms", "service_level_percent", b"service_level_percent", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "closed_prompt", b"closed_prompt", "name", b"name", "offer_timeout_ms", b"offer_timeout_ms", "plan", b"plan", "pool", b"pool", "priority", b"priority", "ratio", b"ratio", "service_level_ms", b"service_level_ms", "service_level_percent", b"service_level_percent", "starvation_ms", b"starvation_ms", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

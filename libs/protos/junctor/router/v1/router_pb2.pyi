@@ -1570,7 +1570,7 @@ class StepEntered(_message.Message):
     step: _builtins.int
     """The step, 0 for the first."""
     cause: _builtins.str
-    """Why: `elapsed`, `skipped_no_agent`, `skipped_wait`, `plan_changed`, `relaxed`, `released`, `overflow`."""
+    """Why: `elapsed`, `skipped_no_agent`, `skipped_wait`, `plan_changed`, `relaxed`, `released`, `starving`, `overflow`."""
     def __init__(
         self,
         *,
