@@ -199,6 +199,9 @@ def _queue_message(pool: PoolState, queue: Queue, now: int) -> pb.QueueView:
         active=queue.active,
         wrapping=queue.wrapping,
         oldest_wait_ms=max(now - oldest, 0),
+        estimates=queue.errors.count,
+        estimate_error_ms=queue.errors.mean_ms,
+        estimate_absolute_error_ms=queue.errors.mean_absolute_ms,
         available_agents=(meeting & pool.index.anyone_open()).bit_count(),
     )
 

@@ -67,6 +67,9 @@ def explain_contact(pool: PoolState, task: Task) -> Explanation:
     summary = f"The contact is number {position} in {task.queue}, in step {task.step}: {who}, so it waits."
     if wait >= 0:
         summary += f" Estimated wait: {wait // 1000} s."
+        queue = pool.queues.get(task.queue)
+        if queue is not None and queue.errors.count:
+            summary += f" Such estimates were wrong by {queue.errors.mean_absolute_ms // 1000} s on average."
     return Explanation(
         summary, steps, (*_urgency(pool, task), *_relaxing(pool, task, plan), *_why_not(pool, task, left))
     )

@@ -157,6 +157,7 @@ def to_queue(pool: PoolState, task: Task, queue: str) -> None:
     pool.count(task.queue, task.state, 1)
     task.step, task.step_entered_at, task.step_until = 0, 0, 0
     task.relaxed, task.relax_at = 0, 0
+    task.promised_ms = UNKNOWN
     task.hold, task.held_until, task.hold_ms = Hold.NONE, 0, 0
 
 

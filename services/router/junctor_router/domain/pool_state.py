@@ -28,7 +28,7 @@ from junctor_router.domain.plan import MISSING_PLAN, OPEN_PLAN, CompiledPlan
 from junctor_router.domain.task import FinishedTask, Task
 from junctor_router.domain.timers import HOLD, OFFER, PAUSE, RELAX, STARVE, STEP, WRAP_UP, Timers
 from junctor_router.domain.values import AgentState, AttributeType, Hold, ReservationState, TaskState
-from junctor_router.domain.wait_estimate import new_pace
+from junctor_router.domain.wait_estimate import UNKNOWN, Errors, new_pace
 
 REMEMBERED_MS = 120_000
 """How long a finished contact is remembered, so that late commands get a true answer."""
@@ -43,6 +43,7 @@ class Queue:
     value: QueueValue
     version: int
     pace: deque[int] = field(default_factory=new_pace)
+    errors: Errors = field(default_factory=Errors)
     offered: int = 0
     active: int = 0
     wrapping: int = 0
@@ -274,6 +275,7 @@ class PoolState:
         task.reservation_id = reservation.reservation_id(self.tenant, self.name, self.reservations, agent.session)
         task.expires_at = self.now + self.queue_value(task.queue).offer_timeout_ms
         agent.take(task.contact_id, task.channel)
+        self._measure(task)
         self.take_turn(task.queue, 1)
         self.to_state(task, TaskState.RESERVED)
         self.timers.set(OFFER, task.contact_id, task.expires_at)
@@ -292,6 +294,14 @@ class PoolState:
                 chosen_by,
             )
         )
+
+    def _measure(self, task: Task) -> None:
+        """The first offer shows how good the estimate was that its request got."""
+        queue = self.queues.get(task.queue)
+        if queue is not None and task.promised_ms != UNKNOWN:
+            queue.errors.add(task.promised_ms, max(self.now - task.queued_at, 0))
+            self.touch_queue(queue.id)
+        task.promised_ms = UNKNOWN
 
     def end_offer(self, task: Task, state: ReservationState, cause: str) -> Agent:
         """Ends the pending reservation and frees the slot; the task belongs to no line then. The agent who had it."""

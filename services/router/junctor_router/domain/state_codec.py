@@ -27,7 +27,7 @@ from junctor_router.domain.pool_state import PoolState, Queue
 from junctor_router.domain.task import FinishedTask, Task
 from junctor_router.domain.timers import OFFER, PAUSE, WRAP_UP
 from junctor_router.domain.values import AgentOrder, AttributeType, TaskState
-from junctor_router.domain.wait_estimate import new_pace
+from junctor_router.domain.wait_estimate import Errors, new_pace
 
 FORMAT = 2
 PIECE_BYTES = 200_000
@@ -90,8 +90,8 @@ def restore(state: PoolState, pieces: Iterable[bytes]) -> None:
     state.calendars = {id: _calendar(plain) for id, plain in rows.get("calendar", [])}
     for id, (version, plain) in rows.get("plan", []):
         state.plans[id] = compile_plan(id, version, _plan(plain), state.parse, state.attributes)
-    for id, (version, value, pace, turns) in rows.get("queue", []):
-        queue = state.queues[id] = Queue(id, QueueValue(*value), version, new_pace(pace), turns=turns)
+    for id, (version, value, pace, turns, errors) in rows.get("queue", []):
+        queue = state.queues[id] = Queue(id, QueueValue(*value), version, new_pace(pace), Errors(*errors), turns=turns)
         state.set_objective(queue)
     seats = [_restore_agent(state, plain, indexed) for _, (plain, indexed) in rows.get("agent", [])]
     state.index.restore((agent.member, position) for agent, position in seats if position >= 0)
@@ -189,8 +189,9 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
                 return None
             v = queue.value
             value = [v.plan, v.priority, v.wrap_up_ms, v.offer_timeout_ms, v.calendar, v.closed_prompt]
+            errors = [queue.errors.count, queue.errors.signed_ms, queue.errors.absolute_ms]
             value += [v.service_level_ms, v.ratio, v.starvation_ms]
-            return [queue.version, value, list(queue.pace), queue.turns]
+            return [queue.version, value, list(queue.pace), queue.turns, errors]
         case "plan":
             plan = state.plans.get(id)
             if plan is None:

@@ -79,7 +79,10 @@ def request(pool: PoolState, command: RequestTask) -> RequestTaskResponse:
     else:
         matching.begin(pool, task)
     matching.settle(pool)
-    return _where(pool, task)
+    answer = _where(pool, task)
+    if task.state is TaskState.QUEUED and not task.hold:
+        task.promised_ms = answer.estimated_wait_ms
+    return answer
 
 
 def cancel(pool: PoolState, command: CancelTask) -> CancelTaskResponse:

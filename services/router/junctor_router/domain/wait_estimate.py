@@ -2,16 +2,43 @@
 
 The pace is the mean distance of the last acceptances (at most 16), so the estimate follows staffing and handle times
 within one turn of the line. Integers only. Unknown (-1) until two contacts were accepted.
+`Errors` counts how far what was said at the request was from the wait until the first offer.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 UNKNOWN = -1
 SAMPLES = 16
 LONGEST_MS = 24 * 3_600_000
+
+
+@dataclass(slots=True)
+class Errors:
+    """Of one queue: how many estimates have met their truth, and the sums of their errors in milliseconds."""
+
+    count: int = 0
+    signed_ms: int = 0
+    """Positive: the wait was shorter than estimated."""
+    absolute_ms: int = 0
+
+    def add(self, estimated_ms: int, waited_ms: int) -> None:
+        error = estimated_ms - waited_ms
+        self.count += 1
+        self.signed_ms += error
+        self.absolute_ms += abs(error)
+
+    @property
+    def mean_ms(self) -> int:
+        """Rounded down; 0 where nothing was measured."""
+        return self.signed_ms // self.count if self.count else 0
+
+    @property
+    def mean_absolute_ms(self) -> int:
+        return self.absolute_ms // self.count if self.count else 0
 
 
 def new_pace(samples: Sequence[int] = ()) -> deque[int]:

@@ -1305,6 +1305,9 @@ class QueueView(_message.Message):
     WRAPPING_FIELD_NUMBER: _builtins.int
     OLDEST_WAIT_MS_FIELD_NUMBER: _builtins.int
     AVAILABLE_AGENTS_FIELD_NUMBER: _builtins.int
+    ESTIMATES_FIELD_NUMBER: _builtins.int
+    ESTIMATE_ERROR_MS_FIELD_NUMBER: _builtins.int
+    ESTIMATE_ABSOLUTE_ERROR_MS_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
     """The queue."""
     waiting: _builtins.int
@@ -1319,6 +1322,12 @@ class QueueView(_message.Message):
     """Age of the oldest contact in line, in milliseconds."""
     available_agents: _builtins.int
     """Agents who could take a contact of the queue's first step now."""
+    estimates: _builtins.int
+    """Estimated waits that a first offer has shown to be right or wrong."""
+    estimate_error_ms: _builtins.int
+    """Mean of estimated minus real wait, in milliseconds: positive where the wait was shorter."""
+    estimate_absolute_error_ms: _builtins.int
+    """Mean size of that error, in milliseconds."""
     def __init__(
         self,
         *,
@@ -1329,10 +1338,13 @@ class QueueView(_message.Message):
         wrapping: _builtins.int = ...,
         oldest_wait_ms: _builtins.int = ...,
         available_agents: _builtins.int = ...,
+        estimates: _builtins.int = ...,
+        estimate_error_ms: _builtins.int = ...,
+        estimate_absolute_error_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "available_agents", b"available_agents", "offered", b"offered", "oldest_wait_ms", b"oldest_wait_ms", "queue", b"queue", "waiting", b"waiting", "wrapping", b"wrapping"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "available_agents", b"available_agents", "estimate_absolute_error_ms", b"estimate_absolute_error_ms", "estimate_error_ms", b"estimate_error_ms", "estimates", b"estimates", "offered", b"offered", "oldest_wait_ms", b"oldest_wait_ms", "queue", b"queue", "waiting", b"waiting", "wrapping", b"wrapping"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
