@@ -18,6 +18,8 @@ COMMANDS = {
     "trace": "the spans of a contact's trace as a tree",
     "dlq": "inputs that a service could not apply: look, drive again",
     "replay": "apply a journal again and compare",
+    "whatif": "recorded contacts once more, under other plans",
+    "simulate": "a day that may be, through the router's own core",
 }
 
 

@@ -79,7 +79,7 @@ def _next_steps(console: Console, site: Site, shown: Shown) -> None:
     for line in (
         f"junctor contact {shown.example}{which}",
         f"junctor trace {shown.example}{which}",
-        f'junctor sql "SELECT queue, count() FROM junctor.segments GROUP BY queue"{which}',
+        f'junctor sql "SELECT queue, count() FROM junctor.segments GROUP BY queue"{which}',  # noqa: S608 shown, not run
         f"gRPC (reflection): {site.address('router')} router, {site.address('cti')} cti",
         f"a token for it: junctor token --role supervisor{which}",
         f"HTTP (OpenAPI): {site.address('http')}/docs",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 
 import pytest
@@ -16,7 +17,8 @@ from junctor_local.clickhouse import ClickHouseServer
 from rich.console import Console
 
 CONTACT = str(uuid.UUID(int=7))
-AT = 1_780_000_000_000
+AT = time.time_ns() // 1_000_000_000 * 1_000
+MOMENT = time.strftime("%Y-%m-%d %H:%M:%S+00:00", time.gmtime(AT // 1000))
 KEY = {"tenant": "demo", "contact_id": CONTACT}
 
 
@@ -56,7 +58,7 @@ def rows():
 
 async def fill(server):
     http = ClickHouseHttp(ClickHouseAddress(server.http, "junctor", server.passwords.junctor, "junctor"))
-    await prepare(http, Retention(trace_days=0))
+    await prepare(http, Retention())
     for number, (table, row) in enumerate(rows()):
         await http.insert(table, [row], str(number))
     await http.close()
@@ -84,7 +86,7 @@ async def test_sql_in_each_format(run):
     found = await run(
         "sql", "--format", "json", "-", input="SELECT queue, toInt32(segment) AS n, started_at FROM segments"
     )
-    assert json.loads(found.output) == [{"queue": "[loans]", "n": 1, "started_at": "2026-05-28 20:26:40+00:00"}]
+    assert json.loads(found.output) == [{"queue": "[loans]", "n": 1, "started_at": MOMENT}]
     found = await run("sql", "SELECT 'a,b' AS x, NULL AS y", "--format", "csv")
     assert found.output.splitlines() == ["x,y", '"a,b",']
 
