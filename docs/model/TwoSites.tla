@@ -21,6 +21,7 @@ CONSTANTS
   MaxEpoch, MaxCrash, MaxCut, MaxDup, MaxTmo, MaxOwn, MaxLost, \* how many faults of a kind
   (* The rules.  TRUE is the protocol; FALSE is the naive variant. *)
   OwnGrant,     \* an owner claims under the site epoch granted to its own site, never under one it only read
+  Follow,       \* a site that finds a higher site epoch begun gives its own grant up
   ClaimLost,    \* the lost site's journal is claimed before it is read to the end
   Chain,        \* a decision counts if the chain of EpochStarted from the newest one back leads to it
   EdgeJoin,     \* E2: the contact's edge joins, once; FALSE: an agent's accept joins, by the epoch alone
@@ -177,7 +178,7 @@ Begin(s, i) ==
              /\ UNCHANGED <<journal, place, events, mirrored, grant>>
         ELSE \E p \in IF w.far > 0 /\ Conn(s, Other(s)) THEN {w.far} ELSE mirrored[s]..SeenJournal(s) :
              \E far \in {Read(Mirror(s, p), NewState)} : \E base \in {Adopt(own, far)} : \E st \in {Renewed(base.st, w.e)} :
-             IF far.begun > w.e      \* a higher site epoch has begun: follow
+             IF Follow /\ far.begun > w.e      \* a higher site epoch has begun: follow
              THEN /\ owner' = [owner EXCEPT ![s][i] = NoOwner] /\ grant' = [grant EXCEPT ![s] = 0]
                   /\ UNCHANGED <<journal, place, events, mirrored>>
              ELSE
@@ -470,6 +471,8 @@ CountedOnce == granted > 1 => \A s \in Sites :
 (* Where the lost site's journal was claimed and read up to the claim, none of its decisions is ever lost (RPO 0). *)
 NothingAfterTheClaim == \A s \in Sites : \A b \in Decisions(s) : b.k = "epoch" /\ b.full =>
   \A r \in Decisions(Other(s)) : r.k = "entry" /\ r.e = b.prev => r.q <= b.q
+(* Each site epoch continues a lower one: the chain ends. *)
+ChainRises == \A s \in Sites : \A b \in Decisions(s) : b.k = "epoch" => b.prev < b.e
 (* A take-over continues the newest epoch that it had read. *)
 NewestAdopted == \A s \in Sites : \A b \in Decisions(s) : b.k = "epoch" => b.prev = b.had
 (* Not promised: that what one take-over made void stays void under the next, which may not have seen it. *)

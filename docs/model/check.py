@@ -1,13 +1,14 @@
 """Runs TLC on TwoSites.tla: `check.py [--long] [--scratch DIR] --tlc JAR [NAME ...]`.
 
 The naive variants must be violated, the protocol must not; exit code 1 otherwise. No run exhausts the states: a pass
-says "not violated within", never "proved". Needs Java.
+says "not violated within", never "proved". The whole trace of a violation is in DIR/NAME.out. Needs Java.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from runs import LONG, NAIVE, PROTOCOL, SHORT, Run
 
 HERE = Path(__file__).parent
 STATES = re.compile(r"([\d,]+) states (?:generated|checked)(?:[^\n]*?([\d,]+) distinct)?")
-STEP = re.compile(r"^State \d+: <(\w+)(?:\(([^)]*)\))?", re.MULTILINE)
+STEP = re.compile(r"^State \d+: <(\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ def check(run: Run, scratch: Path, jar: Path, seconds: int) -> Result:
             tlc.wait(seconds)
         except subprocess.TimeoutExpired:
             tlc.terminate()
+    shutil.rmtree(scratch / f"states-{run.name}", ignore_errors=True)
     return read(run, log.read_text(), time.monotonic() - began)
 
 
@@ -93,7 +95,7 @@ def read(run: Run, said: str, seconds: float) -> Result:
     error = "" if violated else "; ".join(line for line in said.splitlines() if line.startswith("Error"))
     if not violated and states[-1][0] == "none":
         error = error or "TLC counted no states"
-    steps = tuple(f"{name}({of})" if of else name for name, of in STEP.findall(said)) if violated else ()
+    steps = tuple(STEP.findall(said)[1:]) if violated else ()
     return Result(run, violated[1] if violated else "", states[-1][1] or states[-1][0], seconds, steps, error)
 
 
@@ -120,6 +122,8 @@ def main() -> int:
     options = parser.parse_args()
     runs = (*NAIVE, *SHORT, *(LONG if options.long else ()))
     known = {run.name: run for run in (*NAIVE, *SHORT, *LONG)}
+    if unknown := set(options.names) - known.keys():
+        parser.error(f"no such run: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     chosen = [known[name] for name in options.names] or runs
     options.scratch.mkdir(parents=True, exist_ok=True)
     bad = 0

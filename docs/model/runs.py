@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-RULES = """OwnerRule HigherOnly OwnGrant ClaimLost Chain EdgeJoin SlotGuard IdDedup CutRule Lineage PersistFence LegGen
+RULES = """OwnerRule HigherOnly OwnGrant Follow ClaimLost Chain EdgeJoin SlotGuard IdDedup CutRule Lineage PersistFence LegGen
     StampOrder Teach RollCall Reissue Register"""
 PROTOCOL = {
     "Contacts": "{1, 2}",
@@ -17,7 +17,7 @@ PROTOCOL = {
     **dict.fromkeys(RULES.split(), "TRUE"),
     "ClocksOk": "FALSE",
 }
-LOG = "OneLeaderPerEpoch MirrorAgrees OwnerIsTheLog CountedOnce NothingAfterTheClaim NewestAdopted"
+LOG = "OneLeaderPerEpoch MirrorAgrees OwnerIsTheLog CountedOnce NothingAfterTheClaim NewestAdopted ChainRises"
 PEOPLE = "NoContactTwoAgents NoSlotTwoContacts NoStaleAccepted OrderKept Served Bounded"
 ONE_CONTACT = {"Contacts": "{1}", "HomeOfContact": '<<"a">>'}
 FAULTS = {"MaxEpoch": "4", "MaxCrash": "2", "MaxCut": "1", "MaxDup": "1", "MaxTmo": "1", "MaxOwn": "1", "MaxLost": "1"}
@@ -61,12 +61,14 @@ NAIVE = (
         "CountedOnce",
         Chain=FALSE,
         MaxEpoch="3",
-        MaxCrash="0",
-        MaxCut="1",
-        **ONE_CONTACT,
+        Contacts="{1}",
+        HomeOfContact='<<"a">>',
     ),
     _naive(
         "own_journal", "a site resumes its own journal whatever it read", "NewestAdopted", Lineage=FALSE, MaxEpoch="3"
+    ),
+    _naive(
+        "no_follow", "a site begins its epoch though a higher one has begun", "ChainRises", Follow=FALSE, MaxEpoch="3"
     ),
     _naive(
         "no_reign",
