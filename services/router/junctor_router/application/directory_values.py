@@ -20,6 +20,7 @@ from junctor_router.domain.configuration import (
     PlanValue,
     QueueValue,
     Relaxing,
+    Share,
     Step,
     TenantValue,
     Value,
@@ -102,6 +103,7 @@ def _plan(m: pb.Plan) -> PlanValue:
                 tuple(s.prefer),
                 tuple(Relaxing(r.expression, max(r.after_ms, 0)) for r in s.relax),
                 tuple(sorted(s.weights.items())),
+                tuple(Share(share.expression, share.part) for share in s.shares),
             )
             for s in m.steps
         ),

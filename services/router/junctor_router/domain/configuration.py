@@ -42,11 +42,20 @@ class Relaxing:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """Agents who get a part of a step's contacts: `part` in the sum of all parts, as percent where they add up to 100."""
+
+    expression: str
+    part: int
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """`duration_ms` 0: until served. `priority` 0: as before. `skip_if_wait_above_ms` 0: never.
 
     `prefer` ranks those who match, the first expression first. `weights` (attribute, weight) say what counts, and how
-    much, for the most proficient; empty counts the expression's attributes alike.
+    much, for the most proficient; empty counts the expression's attributes alike. `shares` divide the contacts who enter
+    the step among groups of agents.
     """
 
     expression: str = ""
@@ -58,6 +67,7 @@ class Step:
     prefer: tuple[str, ...] = ()
     relax: tuple[Relaxing, ...] = ()
     weights: tuple[tuple[str, int], ...] = ()
+    shares: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

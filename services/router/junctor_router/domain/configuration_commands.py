@@ -1,9 +1,9 @@
 """What a changed directory value does to contacts in line and agents in their seats.
 
 - queue: a new plan takes its contacts over at the step number they are in (the last step where it has fewer), with the
-  time they have spent in it; a changed service level or ratio holds at once, a changed priority, calendar, offer time or
-  starvation limit for what comes. A deleted queue's contacts
-  in line overflow with `message`; those with agents end as usual, without wrap-up.
+  time they have spent in it and their share's number; a changed service level or ratio holds at once, a changed
+  priority, calendar, offer time or starvation limit for what comes. A deleted queue's contacts in line overflow with
+  `message`; those with agents end as usual, without wrap-up.
 - plan: as a queue that changed its plan.
 - agent: attributes, capacity and phone hold at once; offers and contacts in hand stay. A deleted agent gets no more
   contacts and is logged out after those in hand. The first value of an agent makes it known, logged out.

@@ -24,8 +24,8 @@ from junctor_router.domain.values import AgentOrder, Channel, Hold
 MAX_LINES = 4_096
 """Lines kept, empty ones included, before the empty ones are dropped."""
 
-LineKey = tuple[str, int, int, int, int, str, tuple[str, ...], tuple[str | None, ...]]
-"""Queue, step, how much of it is relaxed, why it is held, channel, plan, requirements, the contact's data that they look at."""
+LineKey = tuple[str, int, int, int, int, int, str, tuple[str, ...], tuple[str | None, ...]]
+"""Queue, step, how much of it is relaxed, why it is held, the share, channel, plan, requirements, the data they look at."""
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ class WaitingLines:
         if len(self.lines) >= self._limit:
             self._drop_empty()
         line = Line(
-            self._next, key, key[0], Channel(key[4]), Hold(key[3]), wanted, order, rated_by, prefers, test_of(wanted)
+            self._next, key, key[0], Channel(key[5]), Hold(key[3]), wanted, order, rated_by, prefers, test_of(wanted)
         )
         line.objective_ms = self.objectives.get(line.queue, 0)
         self._next += 1

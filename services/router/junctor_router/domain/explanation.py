@@ -98,7 +98,7 @@ def explain_agent(pool: PoolState, agent: Agent) -> Explanation:
 def _step(pool: PoolState, task: Task, plan: CompiledPlan, number: int) -> StepExplanation:
     compiled = plan.steps[number]
     current = task.state is TaskState.QUEUED and number == task.step
-    required = compiled.required(task.relaxed if current else 0)
+    required = compiled.required(task.relaxed if current else 0, task.share if current else -1)
     roots = [
         *(expression.root for expression in required),
         *(pool.requirement(text).root for text in task.requirements),
@@ -145,6 +145,10 @@ def _relaxing(pool: PoolState, task: Task, plan: CompiledPlan) -> list[str]:
         for after, expression in compiled.relaxing[task.relaxed :]
         if (at := task.step_entered_at + after) > pool.now
     ]
+    if 0 <= task.share < len(compiled.shares):
+        part, expression = compiled.shares[task.share]
+        of = sum(other for other, _ in compiled.shares)
+        found.append(f"It is one of the {part} in {of} contacts of the step for {expression.text or 'everyone'}.")
     preferred = compiled.preferred(task.relaxed)
     if preferred:
         found.append(f"Preferred, not required: {', then '.join(expression.text for expression in preferred)}.")

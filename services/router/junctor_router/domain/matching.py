@@ -25,6 +25,7 @@ PLAN_CHANGED = "plan_changed"
 RELAXED = "relaxed"
 RELEASED = "released"
 STARVING = "starving"
+NO_SHARE = -1
 
 NEXT_IN_LINE = "first in line when the agent became free"
 WISHED = "preferred by the request"
@@ -53,23 +54,46 @@ def release(pool: PoolState, task: Task) -> None:
         again(pool, task)
 
 
+def _allocate(pool: PoolState, task: Task, plan: CompiledPlan, step: int) -> int:
+    """The share of the step that is furthest behind its part, of those of which somebody is logged in."""
+    shares = plan.steps[step].shares
+    if not shares or task.priority == FIRST_OF_ALL:
+        return NO_SHARE
+    queue = pool.queues[task.queue]
+    place = f"{plan.id}/{step}"
+    for old in [place for place in queue.shared if not place.startswith(f"{plan.id}/")]:
+        del queue.shared[old]
+    given = queue.shared.get(place, [])
+    if len(given) != len(shares):
+        given = queue.shared[place] = [0] * len(shares)
+    total = sum(part for part, _ in shares)
+    behind = [part * (sum(given) + 1) - total * count for (part, _), count in zip(shares, given, strict=True)]
+    relaxed = len(plan.steps[step].relaxing)
+    here = [n for n in range(len(shares)) if select(line_for(pool, task, plan, step, relaxed, n).wanted, pool.index)]
+    if not here:
+        return NO_SHARE
+    share = max(here, key=lambda n: (behind[n], -n))
+    given[share] += 1
+    pool.touch_queue(queue.id)
+    return share
+
+
 def starve(pool: PoolState, task: Task) -> None:
-    """It has waited for so long that it comes before all others."""
-    line = task.line
+    """It has waited for so long that it comes before all others, and anyone who meets the step may have it."""
     changed = ("task", task.contact_id) in pool.rework
     pool.leave_line(task)
-    task.priority, task.starves_at = FIRST_OF_ALL, 0
+    task.priority, task.share = FIRST_OF_ALL, NO_SHARE
     pool.emit(StepEntered(task.contact_id, task.step, STARVING))
-    if line is None or changed:
+    if changed:
         again(pool, task)
     else:
-        stand(pool, task, line)
+        line_up(pool, task, pool.plan_of(task.queue))
 
 
 def _hold(pool: PoolState, task: Task, why: Hold, until: int) -> None:
     """The plan's time does not run meanwhile."""
     task.hold, task.held_until, task.starves_at = why, until, 0
-    stand(pool, task, line_for(pool, task, pool.plan_of(task.queue), 0, 0))
+    stand(pool, task, line_for(pool, task, pool.plan_of(task.queue), 0, 0, NO_SHARE))
 
 
 def enter(pool: PoolState, task: Task, step: int, cause: str, been: frozenset[str] = frozenset()) -> None:
@@ -93,6 +117,7 @@ def enter(pool: PoolState, task: Task, step: int, cause: str, been: frozenset[st
     compiled = plan.steps[step].step
     if step != task.step or task.step_entered_at == 0:
         task.step, task.step_entered_at = step, pool.now
+        task.share = _allocate(pool, task, plan, step)
         if task.priority != FIRST_OF_ALL:
             task.priority = compiled.priority or task.priority
     ends = compiled.duration_ms and (step < last or plan.value.overflow)
@@ -108,7 +133,7 @@ def line_up(pool: PoolState, task: Task, plan: CompiledPlan) -> None:
     task.relax_at = task.step_entered_at + left[0][0] if left else 0
     limit = pool.queue_value(task.queue).starvation_ms
     task.starves_at = task.waiting_since + limit if limit and task.priority != FIRST_OF_ALL else 0
-    stand(pool, task, line_for(pool, task, plan, task.step, task.relaxed))
+    stand(pool, task, line_for(pool, task, plan, task.step, task.relaxed, task.share))
 
 
 def relax(pool: PoolState, task: Task) -> None:
@@ -156,7 +181,7 @@ def to_queue(pool: PoolState, task: Task, queue: str) -> None:
     task.queue = queue
     pool.count(task.queue, task.state, 1)
     task.step, task.step_entered_at, task.step_until = 0, 0, 0
-    task.relaxed, task.relax_at = 0, 0
+    task.relaxed, task.relax_at, task.share = 0, 0, NO_SHARE
     task.promised_ms = UNKNOWN
     task.hold, task.held_until, task.hold_ms = Hold.NONE, 0, 0
 
@@ -178,10 +203,10 @@ def overflow_to_treatment(pool: PoolState, task: Task, name: str, prompt: str) -
     pool.finish(task, TaskState.CANCELED, name)
 
 
-def line_for(pool: PoolState, task: Task, plan: CompiledPlan, step: int, relaxed: int) -> Line:
+def line_for(pool: PoolState, task: Task, plan: CompiledPlan, step: int, relaxed: int, share: int) -> Line:
     """The line of the contacts that want exactly what this one wants at that step, so far relaxed."""
     compiled = plan.steps[step]
-    expressions = [*compiled.required(relaxed), *(pool.requirement(text) for text in task.requirements)]
+    expressions = [*compiled.required(relaxed, share), *(pool.requirement(text) for text in task.requirements)]
     ranking = compiled.preferred(relaxed)
     keys = [key for expression in (*expressions, *ranking) for key in expression.data_keys]
     key = (
@@ -189,6 +214,7 @@ def line_for(pool: PoolState, task: Task, plan: CompiledPlan, step: int, relaxed
         step,
         relaxed,
         int(task.hold),
+        share,
         int(task.channel),
         plan.id,
         task.requirements,
@@ -290,7 +316,7 @@ def _skip(pool: PoolState, task: Task, plan: CompiledPlan, step: int) -> str | N
 
 def _anyone(pool: PoolState, task: Task, plan: CompiledPlan, step: int) -> int:
     """Who is logged in and meets the step once all that relaxes is relaxed."""
-    return select(line_for(pool, task, plan, step, len(plan.steps[step].relaxing)).wanted, pool.index)
+    return select(line_for(pool, task, plan, step, len(plan.steps[step].relaxing), NO_SHARE).wanted, pool.index)
 
 
 def _fits(task: Task, line: Line, agent: Agent) -> bool:

@@ -22,13 +22,17 @@ class CompiledStep:
     expression: Expression
     prefer: tuple[Expression, ...] = ()
     relaxing: tuple[tuple[int, Expression], ...] = ()
+    shares: tuple[tuple[int, Expression], ...] = ()
+    """The parts of the contacts, each with who gets it."""
 
     def relaxed(self, in_step_ms: int) -> int:
         """How many of the relaxing expressions are required no more."""
         return sum(1 for after, _ in self.relaxing if after <= in_step_ms)
 
-    def required(self, relaxed: int) -> list[Expression]:
-        return [self.expression, *(expression for _, expression in self.relaxing[relaxed:])]
+    def required(self, relaxed: int, share: int) -> list[Expression]:
+        """`share` is the contact's, -1 for none."""
+        required = [self.expression, *(expression for _, expression in self.relaxing[relaxed:])]
+        return [*required, self.shares[share][1]] if 0 <= share < len(self.shares) else required
 
     def preferred(self, relaxed: int) -> list[Expression]:
         """What ranks, the first first. What was required until lately comes before what was so earlier."""
@@ -70,13 +74,19 @@ def compile_plan(
             for one in ordered
             for expression in _ranking(number, (one.expression,), parse, types, warnings)
         ]
-        named = [a for e in (expression, *prefer, *(e for _, e in relaxing)) for a in e.attributes]
+        shares = [
+            (one.part, expression)
+            for one in step.shares
+            if one.part > 0
+            for expression in _ranking(number, (one.expression,), parse, types, warnings)
+        ]
+        named = [a for e in (expression, *prefer, *(e for _, e in (*relaxing, *shares))) for a in e.attributes]
         named += [name for name, _ in step.weights]
         unknown = [name for name in dict.fromkeys(named) if name not in types] if types else []
         warnings += [f"Step {number}: the attribute {name} is not declared." for name in unknown]
         if step.duration_ms == 0 and number < len(value.steps) - 1:
             warnings.append(f"Step {number} has no end, so the steps after it are never reached.")
-        steps.append(CompiledStep(step, expression, tuple(prefer), tuple(relaxing)))
+        steps.append(CompiledStep(step, expression, tuple(prefer), tuple(relaxing), tuple(shares)))
     overflow = value.overflow
     if overflow and overflow not in TREATMENTS and not overflow.startswith(TO_QUEUE):
         warnings.append(f"The overflow {overflow!r} is none of {', '.join(TREATMENTS)}, queue:<slug>; message is used.")

@@ -44,6 +44,8 @@ class Queue:
     version: int
     pace: deque[int] = field(default_factory=new_pace)
     errors: Errors = field(default_factory=Errors)
+    shared: dict[str, list[int]] = field(default_factory=dict)
+    """How many contacts each share of a step (`plan@version/step`) has been given."""
     offered: int = 0
     active: int = 0
     wrapping: int = 0

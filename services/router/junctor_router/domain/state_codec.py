@@ -18,6 +18,7 @@ from junctor_router.domain.configuration import (
     PlanValue,
     QueueValue,
     Relaxing,
+    Share,
     Step,
 )
 from junctor_router.domain.expression import describe
@@ -90,8 +91,10 @@ def restore(state: PoolState, pieces: Iterable[bytes]) -> None:
     state.calendars = {id: _calendar(plain) for id, plain in rows.get("calendar", [])}
     for id, (version, plain) in rows.get("plan", []):
         state.plans[id] = compile_plan(id, version, _plan(plain), state.parse, state.attributes)
-    for id, (version, value, pace, turns, errors) in rows.get("queue", []):
-        queue = state.queues[id] = Queue(id, QueueValue(*value), version, new_pace(pace), Errors(*errors), turns=turns)
+    for id, (version, value, pace, turns, errors, shared) in rows.get("queue", []):
+        queue = state.queues[id] = Queue(
+            id, QueueValue(*value), version, new_pace(pace), Errors(*errors), dict(shared), turns=turns
+        )
         state.set_objective(queue)
     seats = [_restore_agent(state, plain, indexed) for _, (plain, indexed) in rows.get("agent", [])]
     state.index.restore((agent.member, position) for agent, position in seats if position >= 0)
@@ -126,7 +129,9 @@ def _restore_task(state: PoolState, plain: list[Any], line: list[Any] | None) ->
     match task.state:
         case TaskState.QUEUED:
             if line is None:
-                stand(state, task, line_for(state, task, state.plan_of(task.queue), task.step, task.relaxed))
+                stand(
+                    state, task, line_for(state, task, state.plan_of(task.queue), task.step, task.relaxed, task.share)
+                )
             else:
                 _restore_old_line(state, task, line)
         case TaskState.RESERVED:
@@ -136,8 +141,10 @@ def _restore_task(state: PoolState, plain: list[Any], line: list[Any] | None) ->
 
 
 def _restore_old_line(state: PoolState, task: Task, plain: list[Any]) -> None:
-    (queue, step, relaxed, hold, channel, version, requirements, values), wanted, order, rated_by, prefers = plain
-    key = (queue, step, relaxed, hold, channel, version, tuple(requirements), tuple(values))
+    (queue, step, relaxed, hold, share, channel, version, requirements, values), wanted, order, rated_by, prefers = (
+        plain
+    )
+    key = (queue, step, relaxed, hold, share, channel, version, tuple(requirements), tuple(values))
     found = next(
         (
             old
@@ -191,7 +198,7 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
             value = [v.plan, v.priority, v.wrap_up_ms, v.offer_timeout_ms, v.calendar, v.closed_prompt]
             errors = [queue.errors.count, queue.errors.signed_ms, queue.errors.absolute_ms]
             value += [v.service_level_ms, v.ratio, v.starvation_ms]
-            return [queue.version, value, list(queue.pace), queue.turns, errors]
+            return [queue.version, value, list(queue.pace), queue.turns, errors, sorted(queue.shared.items())]
         case "plan":
             plan = state.plans.get(id)
             if plan is None:
@@ -207,6 +214,7 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
                     list(s.prefer),
                     [[r.expression, r.after_ms] for r in s.relax],
                     [list(w) for w in s.weights],
+                    [[share.expression, share.part] for share in s.shares],
                 ]
                 for s in plan.value.steps
             ]
@@ -264,8 +272,9 @@ def _plan(plain: list[Any]) -> PlanValue:
                 tuple(prefer),
                 tuple(Relaxing(required, after) for required, after in relax),
                 tuple((name, weight) for name, weight in weights),
+                tuple(Share(text, part) for text, part in shares),
             )
-            for text, duration, order, skip, wait, priority, prefer, relax, weights in steps
+            for text, duration, order, skip, wait, priority, prefer, relax, weights, shares in steps
         ),
         overflow,
         prompt,

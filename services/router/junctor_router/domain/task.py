@@ -59,6 +59,8 @@ class Task:
     """Why the agent who has it, or is being offered it, got it: for people."""
     paused: dict[str, int] = field(default_factory=dict)
     """Agents who get no offer of this contact, each until a moment."""
+    share: int = -1
+    """Which of the step's shares it belongs to; -1: none."""
     promised_ms: int = -1
     """The wait that was estimated at the request, until the first offer shows what it was; -1: none."""
     starves_at: int = 0
@@ -107,6 +109,7 @@ class Task:
             self.waiting_since,
             self.starves_at,
             self.promised_ms,
+            self.share,
         ]
 
     @classmethod
@@ -116,12 +119,12 @@ class Task:
         )
         (state, step, step_entered_at, step_until, agent_id, reservation_id) = plain[11:17]
         expires_at, assigned_at, ended_at, wrap_up, paused, relaxed, relax_at, chosen_by = plain[17:25]
-        not_before, hold_ms, hold, held_until, waiting_since, starves_at, promised_ms = plain[25:]
+        not_before, hold_ms, hold, held_until, waiting_since, starves_at, promised_ms, share = plain[25:]
         return cls(
             contact_id, Channel(channel), queue, tuple(requirements), dict(data), priority, arrived_at, queued_at,
             tuple(preferred), tuple(excluded), edge, TaskState(state), step, step_entered_at, step_until, relaxed,
             relax_at, agent_id, reservation_id, expires_at, assigned_at, ended_at, wrap_up, not_before, hold_ms,
-            Hold(hold), held_until, waiting_since, chosen_by, dict(paused), promised_ms, starves_at,
+            Hold(hold), held_until, waiting_since, chosen_by, dict(paused), share, promised_ms, starves_at,
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from junctor_router.domain import commands as c
 from junctor_router.domain import events as e
 from junctor_router.domain.capacity import INTERRUPTS, NEEDS_DEVICE
-from junctor_router.domain.configuration import AgentValue, PlanValue, QueueValue, Relaxing, Step
+from junctor_router.domain.configuration import AgentValue, PlanValue, QueueValue, Relaxing, Share, Step
 from junctor_router.domain.expression import holds
 from junctor_router.domain.matching import line_for
 from junctor_router.domain.values import (
@@ -49,6 +49,7 @@ steps = st.lists(
         st.lists(expressions, max_size=2).map(tuple),
         st.lists(st.builds(Relaxing, expressions, st.sampled_from([0, 500, 2_000])), max_size=2).map(tuple),
         st.sampled_from([(), (("loan", 2), ("vip", 1))]),
+        st.lists(st.builds(Share, expressions, st.sampled_from([0, 1, 30, 70])), max_size=2).map(tuple),
     ),
     max_size=3,
 ).map(tuple)
@@ -119,7 +120,7 @@ class RouterMachine(RuleBasedStateMachine):
             task = state.tasks.get(offer.contact_id)
             if task is None or task.reservation_id != offer.reservation_id or task.preferred_agents:
                 continue
-            key = line_for(state, task, state.plan_of(task.queue), task.step, task.relaxed).key
+            key = line_for(state, task, state.plan_of(task.queue), task.step, task.relaxed, task.share).key
             for other in state.tasks.values():
                 if other.line is not None and other.line.key == key and other.key < task.key:
                     assert other.excludes(offer.agent_id), f"{other.contact_id} stood before {task.contact_id}"

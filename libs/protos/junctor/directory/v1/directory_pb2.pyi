@@ -1016,6 +1016,7 @@ class PlanStep(_message.Message):
     PREFER_FIELD_NUMBER: _builtins.int
     RELAX_FIELD_NUMBER: _builtins.int
     WEIGHTS_FIELD_NUMBER: _builtins.int
+    SHARES_FIELD_NUMBER: _builtins.int
     expression: _builtins.str
     """CEL over the agent's attributes and the contact's `data`; empty is everyone."""
     duration_ms: _builtins.int
@@ -1040,6 +1041,10 @@ class PlanStep(_message.Message):
     def weights(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """For the order `most proficient`: how much each attribute counts; empty counts the expression's attributes alike."""
 
+    @_builtins.property
+    def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___Share]:
+        """Divides the contacts who enter the step among groups of agents (percent allocation); empty does not."""
+
     def __init__(
         self,
         *,
@@ -1052,14 +1057,41 @@ class PlanStep(_message.Message):
         prefer: _abc.Iterable[_builtins.str] | None = ...,
         relax: _abc.Iterable[Global___Relaxing] | None = ...,
         weights: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        shares: _abc.Iterable[Global___Share] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_ms", b"duration_ms", "expression", b"expression", "order", b"order", "prefer", b"prefer", "priority", b"priority", "relax", b"relax", "skip_if_no_agent", b"skip_if_no_agent", "skip_if_wait_above_ms", b"skip_if_wait_above_ms", "weights", b"weights"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_ms", b"duration_ms", "expression", b"expression", "order", b"order", "prefer", b"prefer", "priority", b"priority", "relax", b"relax", "shares", b"shares", "skip_if_no_agent", b"skip_if_no_agent", "skip_if_wait_above_ms", b"skip_if_wait_above_ms", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlanStep: _TypeAlias = PlanStep  # noqa: Y015
+
+@_typing.final
+class Share(_message.Message):
+    """A group of agents and its part of a step's contacts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPRESSION_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    expression: _builtins.str
+    """CEL, as a step's: who belongs to the group."""
+    part: _builtins.int
+    """Its part of the sum of all parts: percent, where they add up to 100."""
+    def __init__(
+        self,
+        *,
+        expression: _builtins.str = ...,
+        part: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expression", b"expression", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Share: _TypeAlias = Share  # noqa: Y015
 
 @_typing.final
 class Relaxing(_message.Message):
