@@ -53,9 +53,9 @@ def headers(fact: Fact, tenant: str) -> list[tuple[str, bytes]]:
 
 
 def new_record(fact: Fact, tenant: str) -> NewRecord:
-    """As a relay writes it."""
+    """As a relay writes it, but with the log's time: it deletes what is older than a week, whenever it comes to it."""
     key = topics.key_of(tenant, fact.contact)
-    return NewRecord(key, fact.message.SerializeToString(), headers(fact, tenant), fact.time)
+    return NewRecord(key, fact.message.SerializeToString(), headers(fact, tenant))
 
 
 def read_record(fact: Fact, tenant: str, offset: int = 0) -> Record:

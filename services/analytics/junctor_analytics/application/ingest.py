@@ -21,6 +21,7 @@ from junctor_service.drain import remaining
 from junctor_service.telemetry import Telemetry
 from junctor_service.trace_context import contact_ids, contact_traceparent
 
+from junctor_analytics.application import tables
 from junctor_analytics.application.batch import Batch, Range, batch_of, same_records
 from junctor_analytics.application.decoding import TOPICS, Decoded, decode
 from junctor_analytics.application.ports import Positions, RowsRefused, Warehouse, WarehouseAway
@@ -214,7 +215,8 @@ class Ingest:
             self._skipped.add(count, {"reason": reason})
         with ExitStack() as spans:
             self._open_spans(spans, batch, decoded)
-            for table, rows in decoded.tables.items():
+            # Events come last: whoever sees an event sees what it did to contacts, segments and tasks.
+            for table, rows in sorted(decoded.tables.items(), key=lambda item: item[0] == tables.EVENTS):
                 inserted = await self._insert_surely(table, rows, f"{batch.token}/{table}")
                 self._rows.add(inserted, {"table": table})
         now = self._clock.now_ms()

@@ -1,14 +1,15 @@
 """Every warehouse: a token inserts once, a bad row refuses all, absence is told and passes."""
 
 import asyncio
+import time
 
 import pytest
 from junctor_analytics.application.ports import RowsRefused, WarehouseAway
 
 
 def rows(count, begin=0, month=0):
-    time = 1_780_000_000_000 + month * 32 * 86_400_000
-    return [{"tenant": "t", "time": time + n, "event_id": f"e{begin + n}"} for n in range(count)]
+    at = time.time_ns() // 1_000_000 - month * 32 * 86_400_000
+    return [{"tenant": "t", "time": at + n, "event_id": f"e{begin + n}"} for n in range(count)]
 
 
 async def available(store, wanted=True):

@@ -12,7 +12,7 @@ from junctor_analytics.domain.queue_figures import queue_figures
 from junctor_analytics.domain.records import Span
 from junctor_service.client import rpc
 
-BEGIN = 1_780_000_000_000
+BEGIN = (time.time_ns() // 3_600_000_000_000 - 3) * 3_600_000
 
 
 def moment(ms):

@@ -14,7 +14,7 @@ from junctor_journal.replica import StateWriter
 from junctor_service.client import rpc
 from junctor_service.errors import Code, ServiceError
 
-BEGIN = 1_780_000_000_000
+BEGIN = (time.time_ns() // 3_600_000_000_000 - 3) * 3_600_000
 REPORT = "queue_report(tenant = %(tenant)s, from = '2000-01-01 00:00:00', to = '2099-01-01 00:00:00')"
 
 
