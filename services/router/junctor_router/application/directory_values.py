@@ -20,12 +20,13 @@ from junctor_router.domain.configuration import (
     PlanValue,
     QueueValue,
     Relaxing,
+    Score,
     Share,
     Step,
     TenantValue,
     Value,
 )
-from junctor_router.domain.values import AgentOrder, AttributeType, Channel
+from junctor_router.domain.values import AgentOrder, AttributeType, Channel, Objective
 
 DEFAULT_POOL = "default"
 POOL_WIDE = ("attribute", "calendar", "tenant", "plan")
@@ -87,6 +88,9 @@ def _queue(m: pb.Queue) -> QueueValue:
         service_level_ms=max(m.service_level_ms, 0),
         ratio=m.ratio,
         starvation_ms=max(m.starvation_ms, 0) if m.starvation_ms else DEFAULT_STARVATION_MS,
+        scores=tuple(Score(s.segment, s.attribute, s.value, s.service, s.sales) for s in m.scores),
+        objective=Objective.SALES if m.objective == pb.OBJECTIVE_SALES else Objective.SERVICE,
+        explore_percent=min(m.explore_percent, 100),
     )
 
 

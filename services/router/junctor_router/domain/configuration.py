@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from junctor_router.domain.values import AgentOrder, AttributeType, Channel
+from junctor_router.domain.values import AgentOrder, AttributeType, Channel, Objective
 
 DEFAULT_PRIORITY = 5
 DEFAULT_OFFER_MS = 20_000
 DEFAULT_OBJECTIVE_MS = 20_000
 """The service level's time of a queue that names none."""
 DEFAULT_STARVATION_MS = 30 * 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What an agent's attribute is worth for customers of a segment; `segment` empty: for all. `value` empty: the points
+    count for each of the attribute's whole number."""
+
+    segment: str
+    attribute: str
+    value: str
+    service: int
+    sales: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,9 @@ class QueueValue:
     service_level_ms: int = 0
     ratio: int = 0
     starvation_ms: int = DEFAULT_STARVATION_MS
+    scores: tuple[Score, ...] = ()
+    objective: Objective = Objective.SERVICE
+    explore_percent: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ and the contacts that it touched: first the agents, each taking the best contact
 from __future__ import annotations
 
 from junctor_router.domain.agent import Agent
-from junctor_router.domain.agent_choice import choose, preferred
+from junctor_router.domain.agent_choice import CANDIDATES, choose, preferred
 from junctor_router.domain.contact_choice import Line
 from junctor_router.domain.events import StepEntered, TaskOverflowed, TaskRequeued
 from junctor_router.domain.expression import bind, conjunction, describe, holds, select
 from junctor_router.domain.plan import CompiledPlan, overflow_queue, treatment
 from junctor_router.domain.pool_state import PoolState
+from junctor_router.domain.predicted_value import SEGMENT, best, lot, value_of
 from junctor_router.domain.task import FIRST_OF_ALL, Key, Task
 from junctor_router.domain.timers import HOLD, RELAX, STARVE, STEP
 from junctor_router.domain.values import AgentOrder, Hold, TaskState
@@ -269,9 +270,26 @@ def match_task(pool: PoolState, task: Task) -> None:
     if line.hold:
         return
     matching = preferred(available(pool, task, line), line.prefers, pool.index)
+    if line.order is AgentOrder.HIGHEST_VALUE and matching:
+        agent_id, why = _most_valuable(pool, task, matching)
+        pool.reserve(task, pool.agents[agent_id], why)
+        return
     chosen = choose(matching, line.order, line.rated_by, pool.index, pool.agents, pool.now)
     if chosen is not None:
         pool.reserve(task, pool.agents[chosen], _why(line, pool.agents[chosen]))
+
+
+def _most_valuable(pool: PoolState, task: Task, matching: int) -> tuple[str, str]:
+    """Among those who have been idle longest: the agent and why."""
+    queue = pool.queue_value(task.queue)
+    candidates = list(pool.index.at(matching, CANDIDATES))
+    drawn = lot(f"{pool.tenant}/{pool.name}", task.contact_id, queue.explore_percent, len(candidates))
+    if drawn is not None:
+        return candidates[drawn].id, f"by lot among {len(candidates)}, to explore"
+    segment = task.data.get(SEGMENT, "")
+    values = [value_of(m.attributes, segment, queue.scores, queue.objective, pool.attributes) for m in candidates]
+    chosen, value = best(candidates, values)
+    return chosen.id, f"highest predicted value ({value}) of {len(candidates)}"
 
 
 def _why(line: Line, agent: Agent) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from junctor_router.domain.agent import Agent, read_attributes
@@ -18,6 +19,7 @@ from junctor_router.domain.configuration import (
     PlanValue,
     QueueValue,
     Relaxing,
+    Score,
     Share,
     Step,
 )
@@ -27,7 +29,7 @@ from junctor_router.domain.plan import compile_plan
 from junctor_router.domain.pool_state import PoolState, Queue
 from junctor_router.domain.task import FinishedTask, Task
 from junctor_router.domain.timers import OFFER, PAUSE, WRAP_UP
-from junctor_router.domain.values import AgentOrder, AttributeType, TaskState
+from junctor_router.domain.values import AgentOrder, AttributeType, Objective, TaskState
 from junctor_router.domain.wait_estimate import Errors, new_pace
 
 FORMAT = 2
@@ -93,7 +95,7 @@ def restore(state: PoolState, pieces: Iterable[bytes]) -> None:
         state.plans[id] = compile_plan(id, version, _plan(plain), state.parse, state.attributes)
     for id, (version, value, pace, turns, errors, shared) in rows.get("queue", []):
         queue = state.queues[id] = Queue(
-            id, QueueValue(*value), version, new_pace(pace), Errors(*errors), dict(shared), turns=turns
+            id, _queue(value), version, new_pace(pace), Errors(*errors), dict(shared), turns=turns
         )
         state.set_objective(queue)
     seats = [_restore_agent(state, plain, indexed) for _, (plain, indexed) in rows.get("agent", [])]
@@ -198,6 +200,8 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
             value = [v.plan, v.priority, v.wrap_up_ms, v.offer_timeout_ms, v.calendar, v.closed_prompt]
             errors = [queue.errors.count, queue.errors.signed_ms, queue.errors.absolute_ms]
             value += [v.service_level_ms, v.ratio, v.starvation_ms]
+            scores = [[s.segment, s.attribute, s.value, s.service, s.sales] for s in v.scores]
+            value += [scores, int(v.objective), v.explore_percent]
             return [queue.version, value, list(queue.pace), queue.turns, errors, sorted(queue.shared.items())]
         case "plan":
             plan = state.plans.get(id)
@@ -256,6 +260,16 @@ def _old_line(state: PoolState, task: Task) -> list[Any] | None:
     key = [*places, list(requirements), list(values)]
     prefers = [describe(node) for node in line.prefers]
     return [key, describe(line.wanted), int(line.order), [list(weight) for weight in line.rated_by], prefers]
+
+
+def _queue(plain: list[Any]) -> QueueValue:
+    *simple, scores, objective, explore = plain
+    return replace(
+        QueueValue(*simple),
+        scores=tuple(Score(*score) for score in scores),
+        objective=Objective(objective),
+        explore_percent=explore,
+    )
 
 
 def _plan(plain: list[Any]) -> PlanValue:

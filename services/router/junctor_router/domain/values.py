@@ -69,6 +69,15 @@ class AgentOrder(IntEnum):
     MOST_PROFICIENT = 2
     LEAST_OCCUPIED = 3
     ROUND_ROBIN = 4
+    HIGHEST_VALUE = 5
+
+
+class Objective(IntEnum):
+    """Which of a score's two numbers a queue goes by; UNSPECIFIED is SERVICE."""
+
+    UNSPECIFIED = 0
+    SERVICE = 1
+    SALES = 2
 
 
 class AttributeType(IntEnum):

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from junctor_router.domain import commands as c
 from junctor_router.domain import events as e
 from junctor_router.domain.capacity import INTERRUPTS, NEEDS_DEVICE
-from junctor_router.domain.configuration import AgentValue, PlanValue, QueueValue, Relaxing, Share, Step
+from junctor_router.domain.configuration import AgentValue, PlanValue, QueueValue, Relaxing, Score, Share, Step
 from junctor_router.domain.expression import holds
 from junctor_router.domain.matching import line_for
 from junctor_router.domain.values import (
@@ -21,6 +21,7 @@ from junctor_router.domain.values import (
     Channel,
     DeviceState,
     Hold,
+    Objective,
     ReservationState,
     TaskState,
 )
@@ -65,6 +66,9 @@ queue_values = st.builds(
     service_level_ms=st.sampled_from([0, 5_000, 60_000]),
     ratio=st.sampled_from([0, 0, 1, 3]),
     starvation_ms=st.sampled_from([0, 4_000, 1_800_000]),
+    scores=st.sampled_from([(), (Score("", "loan", "", 2, 1), Score("", "region", "n", 1, 30))]),
+    objective=st.sampled_from(list(Objective)),
+    explore_percent=st.sampled_from([0, 50]),
 )
 agent_values = st.builds(
     AgentValue,

@@ -24,6 +24,7 @@ TRANSPORT = {"request_id", "tenant", "min_position"}
         (values.AgentState, pb.AgentState),
         (values.DeviceState, pb.DeviceState),
         (values.AgentOrder, directory_pb2.AgentOrder),
+        (values.Objective, directory_pb2.Objective),
         (values.AttributeType, directory_pb2.AttributeType),
     ],
 )

@@ -97,6 +97,8 @@ class _AgentOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AgentOrder
     """Fewest tasks handled per logged-in hour first."""
     AGENT_ORDER_ROUND_ROBIN: _AgentOrder.ValueType  # 4
     """In turn."""
+    AGENT_ORDER_HIGHEST_VALUE: _AgentOrder.ValueType  # 5
+    """Highest predicted value by the queue's scores first, then longest idle."""
 
 class AgentOrder(_AgentOrder, metaclass=_AgentOrderEnumTypeWrapper):
     """How the agent is chosen among those that match."""
@@ -111,7 +113,33 @@ AGENT_ORDER_LEAST_OCCUPIED: AgentOrder.ValueType  # 3
 """Fewest tasks handled per logged-in hour first."""
 AGENT_ORDER_ROUND_ROBIN: AgentOrder.ValueType  # 4
 """In turn."""
+AGENT_ORDER_HIGHEST_VALUE: AgentOrder.ValueType  # 5
+"""Highest predicted value by the queue's scores first, then longest idle."""
 Global___AgentOrder: _TypeAlias = AgentOrder  # noqa: Y015
+
+class _Objective:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ObjectiveEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Objective.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OBJECTIVE_UNSPECIFIED: _Objective.ValueType  # 0
+    """Service."""
+    OBJECTIVE_SERVICE: _Objective.ValueType  # 1
+    """Good service."""
+    OBJECTIVE_SALES: _Objective.ValueType  # 2
+    """Sales."""
+
+class Objective(_Objective, metaclass=_ObjectiveEnumTypeWrapper):
+    """What a queue wants most."""
+
+OBJECTIVE_UNSPECIFIED: Objective.ValueType  # 0
+"""Service."""
+OBJECTIVE_SERVICE: Objective.ValueType  # 1
+"""Good service."""
+OBJECTIVE_SALES: Objective.ValueType  # 2
+"""Sales."""
+Global___Objective: _TypeAlias = Objective  # noqa: Y015
 
 @_typing.final
 class ApplyConfigurationRequest(_message.Message):
@@ -901,6 +929,9 @@ class Queue(_message.Message):
     CLOSED_PROMPT_FIELD_NUMBER: _builtins.int
     RATIO_FIELD_NUMBER: _builtins.int
     STARVATION_MS_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    OBJECTIVE_FIELD_NUMBER: _builtins.int
+    EXPLORE_PERCENT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The shown name."""
     plan: _builtins.str
@@ -925,6 +956,14 @@ class Queue(_message.Message):
     """The queue's part of the offers among the queues of its pool that have one; 0 has none and goes by service level."""
     starvation_ms: _builtins.int
     """Milliseconds in line after which a contact comes before all others; 0 means 1,800,000, negative never."""
+    objective: Global___Objective.ValueType
+    """Which of a score's numbers counts."""
+    explore_percent: _builtins.int
+    """For the order `highest value`: percent of the contacts given by lot, so that scores can be learnt anew."""
+    @_builtins.property
+    def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___Score]:
+        """For the order `highest value`: what agents are worth for the queue's contacts; anybody may compute it."""
+
     def __init__(
         self,
         *,
@@ -940,14 +979,55 @@ class Queue(_message.Message):
         closed_prompt: _builtins.str = ...,
         ratio: _builtins.int = ...,
         starvation_ms: _builtins.int = ...,
+        scores: _abc.Iterable[Global___Score] | None = ...,
+        objective: Global___Objective.ValueType = ...,
+        explore_percent: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "closed_prompt", b"closed_prompt", "name", b"name", "offer_timeout_ms", b"offer_timeout_ms", "plan", b"plan", "pool", b"pool", "priority", b"priority", "ratio", b"ratio", "service_level_ms", b"service_level_ms", "service_level_percent", b"service_level_percent", "starvation_ms", b"starvation_ms", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "closed_prompt", b"closed_prompt", "explore_percent", b"explore_percent", "name", b"name", "objective", b"objective", "offer_timeout_ms", b"offer_timeout_ms", "plan", b"plan", "pool", b"pool", "priority", b"priority", "ratio", b"ratio", "scores", b"scores", "service_level_ms", b"service_level_ms", "service_level_percent", b"service_level_percent", "starvation_ms", b"starvation_ms", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Queue: _TypeAlias = Queue  # noqa: Y015
+
+@_typing.final
+class Score(_message.Message):
+    """What an agent's attribute is worth for customers of a segment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    ATTRIBUTE_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    SALES_FIELD_NUMBER: _builtins.int
+    segment: _builtins.str
+    """The contact's data `segment`; empty is every contact."""
+    attribute: _builtins.str
+    """The attribute's slug."""
+    value: _builtins.str
+    """The attribute's value; empty: the points count for each of its whole number."""
+    service: _builtins.int
+    """Points for the service objective."""
+    sales: _builtins.int
+    """Points for the sales objective."""
+    def __init__(
+        self,
+        *,
+        segment: _builtins.str = ...,
+        attribute: _builtins.str = ...,
+        value: _builtins.str = ...,
+        service: _builtins.int = ...,
+        sales: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute", "sales", b"sales", "segment", b"segment", "service", b"service", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Score: _TypeAlias = Score  # noqa: Y015
 
 @_typing.final
 class Plan(_message.Message):
