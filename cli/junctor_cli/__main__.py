@@ -19,6 +19,7 @@ COMMANDS = {
     "dlq": "inputs that a service could not apply: look, drive again",
     "replay": "apply a journal again and compare",
     "whatif": "recorded contacts once more, under other plans",
+    "shadow": "other plans beside the live ones",
     "simulate": "a day that may be, through the router's own core",
 }
 

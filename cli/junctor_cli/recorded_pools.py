@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from junctor.directory.v1 import directory_pb2
 from junctor.journal.v1 import journal_pb2 as pb
 from junctor.router.v1 import router_pb2
-from junctor_journal import topics
 from junctor_journal.errors import JournalError
 from junctor_journal.log import Log
 from junctor_journal.message_types import unpack
@@ -15,7 +14,7 @@ from junctor_journal.record import pack
 from junctor_router.application.messages import command_of, event_message
 from junctor_router.application.recorded_behaviour import Begin, Behaviour
 
-from junctor_cli.journal_entries import read_entries
+from junctor_cli.journal_entries import JournalEntries
 
 _APART = 2
 """Between two entries there is room for a tick that came late."""
@@ -40,23 +39,33 @@ class RecordedPool:
 
 async def read_pools(log: Log, tenant: str, begins: int) -> list[RecordedPool]:
     """The tenant's pools by name. Raises `JournalTruncated`, `NotTheSame`, `LogUnavailable`."""
+    entries = pools_in(log, tenant, begins)
+    await entries.open()
+    try:
+        await entries.read_on()
+    finally:
+        await entries.close()
+    return recorded(entries)
+
+
+def pools_in(log: Log, tenant: str, begins: int) -> JournalEntries[PoolTaker]:
+    """The router's journal, to be opened and read."""
+    return JournalEntries(log, "router", lambda: PoolTaker(tenant, begins))
+
+
+def recorded(entries: JournalEntries[PoolTaker]) -> list[RecordedPool]:
+    """The pools as far as they are read, by name."""
     found: dict[str, RecordedPool] = {}
-    for partition in range(await log.partitions(topics.journal("router"))):
-        takers: list[_Taker] = []
-
-        def new_taker(takers: list[_Taker] = takers) -> _Taker:
-            takers.append(_Taker(tenant, begins))
-            return takers[-1]
-
-        await read_entries(log, "router", partition, new_taker)
-        found |= takers[-1].pools
+    for taker in entries.takers.values():
+        found |= taker.pools
     for pool in found.values():
         pool.behaviour.finish()
-        pool.begin = pool.begin or pool.behaviour.begin()
     return [pool for _, pool in sorted(found.items())]
 
 
-class _Taker:
+class PoolTaker:
+    """Takes one partition's entries of a tenant."""
+
     def __init__(self, tenant: str, begins: int) -> None:
         self.pools: dict[str, RecordedPool] = {}
         self._tenant, self._begins = tenant, begins

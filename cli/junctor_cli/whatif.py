@@ -27,7 +27,7 @@ _END_OF_TIME = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
     pool: str
     comparison: Comparison
     sentences: list[str]
@@ -62,7 +62,7 @@ def command(
     strange = sorted(set(pools_of(file)) - {pool.name for pool in pools})
     if strange:
         raise click.ClickException(f"The journal has no pool {', '.join(strange)} of the tenant {tenant}.")
-    found = [_compared(pool, file, begins, ends) for pool in pools]
+    found = [compared(pool, file, begins, ends) for pool in pools]
     if as_json:
         click.echo(json.dumps([_plain(one) for one in found], indent=1))
         return
@@ -70,17 +70,16 @@ def command(
         _show(one, contacts)
 
 
-def _compared(pool: RecordedPool, file: TenantFile, begins: int, ends: int) -> _Found:
-    assert pool.begin is not None
+def compared(pool: RecordedPool, file: TenantFile, begins: int, ends: int) -> Found:
     changes = {(change.kind, change.id): change.value for change in changes_for(file, pool.name) if change.value}
-    rerun = Rerun(pool.behaviour, pool.begin, changes)
+    rerun = Rerun(pool.behaviour, pool.begin or pool.behaviour.begin(), changes)
     rerun.play(ends, pool.ended)
     thresholds = pool.thresholds_ms | thresholds_of(file)
     comparison = compare(pool.behaviour.waits, rerun.waits, begins, ends, thresholds)
-    return _Found(pool.name, comparison, unknowable(comparison, rerun), rerun.warnings)
+    return Found(pool.name, comparison, unknowable(comparison, rerun), rerun.warnings)
 
 
-def _show(found: _Found, contacts: int) -> None:
+def _show(found: Found, contacts: int) -> None:
     console = Console()
     changed = found.comparison.changed
     console.print(f"Pool {found.pool}: {len(changed)} of {len(found.comparison.pairs)} waits differ.")
@@ -106,13 +105,13 @@ def _show(found: _Found, contacts: int) -> None:
 def _show_contacts(console: Console, changed: list[Pair], contacts: int) -> None:
     table = Table("contact", "recorded", "re-run", box=None, header_style="bold")
     for pair in changed[:contacts]:
-        table.add_row(pair.contact_id, _told(pair.recorded), _told(pair.rerun))
+        table.add_row(pair.contact_id, told(pair.recorded), told(pair.rerun))
     console.print(table)
     if len(changed) > contacts:
         console.print(f"... and {len(changed) - contacts} more (--contacts, --json)", style="dim")
 
 
-def _told(wait: Wait | None) -> str:
+def told(wait: Wait | None) -> str:
     if wait is None:
         return "-"
     if not wait.ended:
@@ -128,7 +127,7 @@ def _cells(figures: QueueFigures) -> list[str]:
     return [*map(str, counts), level, answer]
 
 
-def _plain(found: _Found) -> dict[str, Any]:
+def _plain(found: Found) -> dict[str, Any]:
     queues = {
         queue: {"recorded": _finite(before), "rerun": _finite(after)}
         for queue, (before, after) in found.comparison.queues.items()

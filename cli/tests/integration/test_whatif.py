@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import asynccontextmanager
 
 import pytest
 from click.testing import CliRunner
@@ -9,6 +10,7 @@ from junctor.contact.v1 import contact_pb2
 from junctor.directory.v1 import directory_pb2
 from junctor.router.v1 import router_pb2 as pb
 from junctor_cli.__main__ import cli
+from junctor_cli.recorded_pools import pools_in, recorded
 from junctor_cli.router_values import read_file
 from junctor_journal import topics
 from junctor_journal.inputs import new_input
@@ -50,6 +52,19 @@ class Writer:
         return self.ledger.state(0).pool("acme", "default").state.tasks[contact]
 
 
+@asynccontextmanager
+async def writing(log):
+    """A reign over the router's journal."""
+    settings = LedgerSettings(site="a", address="here:1", instance_id="test")
+    ledger = Ledger("router", log, PoolsFold, None, settings=settings, pump=StaticPump([0]))
+    await ledger.start()
+    await asyncio.wait_for(ledger.wait_ready(), 20)
+    try:
+        yield Writer(ledger)
+    finally:
+        await ledger.stop(3)
+
+
 async def a_journal(bootstrap, folder):
     """Six contacts that one agent takes one after the other, while another agent may not."""
     log = KafkaLog(bootstrap, client_id="test")
@@ -57,11 +72,12 @@ async def a_journal(bootstrap, folder):
     names = (topics.inputs, topics.journal, topics.snapshots, topics.events)
     declared = [TopicDeclaration(name("router"), 1) for name in names]
     await log.ensure_topics([*declared, TopicDeclaration(topics.dead_letters("router"), 1)])
-    settings = LedgerSettings(site="a", address="here:1", instance_id="test")
-    ledger = Ledger("router", log, PoolsFold, None, settings=settings, pump=StaticPump([0]))
-    await ledger.start()
-    await asyncio.wait_for(ledger.wait_ready(), 20)
-    writer = Writer(ledger)
+    async with writing(log) as writer:
+        await tell_all(writer, folder)
+    await log.stop()
+
+
+async def tell_all(writer, folder):
     (folder / "same.yaml").write_text(SAME)
     (folder / "wide.yaml").write_text(WIDE)
     for value in read_file(folder / "same.yaml").values:
@@ -87,8 +103,6 @@ async def a_journal(bootstrap, folder):
         await writer.do(pb.EndContactRequest(contact_id=task.contact_id, cause="customer"))
     await writer.do(pb.CancelTaskRequest(contact_id=f"c{CONTACTS - 1}", cause="abandoned"))
     await writer.do(pb.LogOutRequest(agent_id="bob"))
-    await ledger.stop(3)
-    await log.stop()
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +149,43 @@ def test_a_wider_plan_gives_contacts_to_the_other_agent_and_says_what_it_cannot_
 def test_each_wrong_use_is_told(place, plans, more, status, says):
     result = whatif(place, plans, *more)
     assert (result.exit_code, says in result.output) == (status, True), result.output
+
+
+def shadow(place, plans, *more):
+    folder, bootstrap = place
+    arguments = ["--plans", str(folder / plans), "--tenant", "acme", "--kafka", bootstrap, "--for", "0", *more]
+    return run("shadow", *arguments)
+
+
+def test_a_shadow_tells_what_the_other_plans_decide_otherwise(place):
+    same = shadow(place, "same.yaml", "--since", "3600")
+    assert same.exit_code == 0, same.output
+    assert same.output == "6 waits, 0 of them otherwise.\n"
+    wide = [json.loads(line) for line in shadow(place, "wide.yaml", "--since", "3600", "--json").output.splitlines()]
+    assert any("by ann" in one["live"] and "by bob" in one["shadow"] for one in wide)
+    assert shadow(place, "wide.yaml").output == "0 waits, 0 of them otherwise.\n"
+
+
+async def test_a_journal_is_read_on_from_where_it_was_left(place):
+    _, bootstrap = place
+    log = KafkaLog(bootstrap, client_id="test")
+    await log.start()
+    entries = pools_in(log, "late", 0)
+    await entries.open()
+    await entries.read_on()
+    assert recorded(entries) == []
+    async with writing(log) as writer:
+        queue = pb.ConfigurationChanged(kind="queue", id="loans", version=1)
+        queue.value.Pack(directory_pb2.Value(id="loans", queue=directory_pb2.Queue(service_level_ms=7_000)))
+        await writer.do(queue, tenant="late")
+        request = pb.RequestTaskRequest(contact_id="c", queue="loans", channel=contact_pb2.CHANNEL_CHAT, edge="chat")
+        await writer.do(request, tenant="late")
+        await entries.read_on()
+        [pool] = recorded(entries)
+        assert pool.behaviour.waits.waits["c"][0].result == "waiting"
+        await writer.do(pb.CancelTaskRequest(contact_id="c", cause="abandoned"), tenant="late")
+        await entries.read_on()
+    assert pool.behaviour.waits.waits["c"][0].result == "abandoned"
+    assert pool.thresholds_ms == {"loans": 7_000}
+    await entries.close()
+    await log.stop()

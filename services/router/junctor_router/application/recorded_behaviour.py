@@ -29,7 +29,6 @@ PHASES = {
     TaskState.WRAPPING: WRAPPING,
 }
 OfContact = c.CancelTask | c.EndContact | c.RequeueTask | c.CompleteTask | c.ExtendWrapUp
-Exogenous = c.RequestTask | c.LogIn | c.LogOut | c.SetAgentState | c.ReportDevice | c.ConfigurationChanged
 USUAL_ANSWER_MS = 2_000
 """Of agents of whom no answer is recorded."""
 NEVER_MS = 1 << 50
@@ -76,7 +75,7 @@ class Happened:
 
     moment: int
     order: int
-    command: Exogenous
+    command: c.Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +91,10 @@ class Begin:
     legs: dict[str, int]
     """How many legs each contact has had."""
     order: int
+
+    def copy(self) -> Pool:
+        """Another pool in the same state."""
+        return _copy(self.pool)
 
 
 class Behaviour:
@@ -120,17 +123,16 @@ class Behaviour:
         self._order = order
         self._note_tick(order, now, command)
         match command:
-            case c.RequestTask() | c.LogIn() | c.LogOut() | c.SetAgentState() | c.ReportDevice():
-                self.happened.append(Happened(now, order, command))
-            case c.ConfigurationChanged():
-                self.happened.append(Happened(now, order, command))
-                self.in_force[command.kind, command.id] = command.value
-            case c.AcceptReservation() | c.RejectReservation():
-                self._note_answer(order, now, command)
             case c.Tick():
                 pass
-            case _:
+            case c.AcceptReservation() | c.RejectReservation():
+                self._note_answer(order, now, command)
+            case c.CancelTask() | c.EndContact() | c.RequeueTask() | c.CompleteTask() | c.ExtendWrapUp():
                 self._note_deed(order, now, command)
+            case _:
+                self.happened.append(Happened(now, order, command))
+                if isinstance(command, c.ConfigurationChanged):
+                    self.in_force[command.kind, command.id] = command.value
         outcome = self.pool.apply(command, now)
         for event in outcome.events:
             self.waits.see(event, now)
@@ -139,8 +141,7 @@ class Behaviour:
 
     def begin(self) -> Begin:
         """A copy of the pool as it is now."""
-        copy = Pool(self.pool.state.tenant, self.pool.state.name, parse)
-        copy.load(list(self.pool.dump()))
+        copy = _copy(self.pool)
         open_offers = {id: offer for id, offer in self._offers.items() if self._is_open(id, offer[0])}
         legs = {contact_id: len(legs) for contact_id, legs in self.legs.items()}
         return Begin(copy, dict(self.stages), open_offers, dict(self._offered), dict(self.in_force), legs, self._order)
@@ -233,3 +234,9 @@ class Behaviour:
     def _is_open(self, reservation_id: str, contact_id: str) -> bool:
         task = self.pool.state.tasks.get(contact_id)
         return task is not None and task.reservation_id == reservation_id and task.state is TaskState.RESERVED
+
+
+def _copy(pool: Pool) -> Pool:
+    copy = Pool(pool.state.tenant, pool.state.name, parse)
+    copy.load(list(pool.dump()))
+    return copy

@@ -19,7 +19,6 @@ from junctor_router.application.recorded_behaviour import (
     Begin,
     Behaviour,
     Deed,
-    Exogenous,
     Happened,
     Leg,
     Stage,
@@ -56,7 +55,7 @@ class Rerun:
         self._legs_seen: dict[str, int] = defaultdict(int, begin.legs)
         self._open: set[str] = set()
         self._compared_until = 0
-        self._virtual = VirtualPool(begin.pool, self._see, self._tick_at)
+        self._virtual = VirtualPool(begin.copy(), self._see, self._tick_at)
         self._take_up(begin)
         self._replace(begin, changes)
         waiting_for = dict(changes)
@@ -80,7 +79,7 @@ class Rerun:
             held = begin.in_force.get((kind, id))
             if held == value or (held is None and (kind, id) in coming):
                 continue
-            version = begin.pool.state.versions.get((kind, id), 0) + 1
+            version = self._virtual.pool.state.versions.get((kind, id), 0) + 1
             self._virtual.at(0, partial(c.ConfigurationChanged, kind, id, version, value), FIRST)
 
     def _put(self, happened: Happened, changes: Changes, waiting_for: dict[tuple[str, str], Value]) -> None:
@@ -193,5 +192,5 @@ class Rerun:
         self._virtual.at(offered_at + answer.after_ms, action, answer.order)
 
 
-def _same(command: Exogenous) -> Exogenous:
+def _same(command: c.Command) -> c.Command:
     return command
