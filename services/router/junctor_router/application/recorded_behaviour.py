@@ -8,6 +8,7 @@ the offer. What concerns agents, arrivals and configuration is kept as it was, w
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from dataclasses import dataclass, field
 from statistics import median_low
@@ -20,6 +21,8 @@ from junctor_router.domain import events as e
 from junctor_router.domain.configuration import Value
 from junctor_router.domain.pool import Pool
 from junctor_router.domain.values import ReservationState, TaskState
+
+log = logging.getLogger(__name__)
 
 WAITING, SERVING, WRAPPING = "waiting", "serving", "wrapping"
 PHASES = {
@@ -133,7 +136,11 @@ class Behaviour:
                 self.happened.append(Happened(now, order, command))
                 if isinstance(command, c.ConfigurationChanged):
                     self.in_force[command.kind, command.id] = command.value
-        outcome = self.pool.apply(command, now)
+        try:
+            outcome = self.pool.apply(command, now)
+        except Exception:
+            log.exception("the core failed, as it did in the record", extra={"command": type(command).__name__})
+            return ()
         for event in outcome.events:
             self.waits.see(event, now)
             self._follow(event, now, isinstance(command, c.RequeueTask))
