@@ -62,6 +62,7 @@ def _allocate(pool: PoolState, task: Task, plan: CompiledPlan, step: int) -> int
         return NO_SHARE
     queue = pool.queues[task.queue]
     place = f"{plan.id}/{step}"
+    pool.touch_queue(queue.id)
     for old in [place for place in queue.shared if not place.startswith(f"{plan.id}/")]:
         del queue.shared[old]
     given = queue.shared.get(place, [])
@@ -75,7 +76,6 @@ def _allocate(pool: PoolState, task: Task, plan: CompiledPlan, step: int) -> int
         return NO_SHARE
     share = max(here, key=lambda n: (behind[n], -n))
     given[share] += 1
-    pool.touch_queue(queue.id)
     return share
 
 

@@ -102,3 +102,10 @@ def test_a_share_that_a_changed_attribute_makes_unusable_harms_nobody(centre):
     centre.agent("bob", site=1)
     centre.arrive("c2", queue="loans")
     assert (centre.task("c2").agent_id, centre.task("c2").share) == ("bob", 0)
+
+
+def test_a_step_that_can_give_nothing_leaves_the_same_state_everywhere(centre):
+    centre.queue("loans", Step("has(none)", shares=(Share("", 1),)))
+    centre.pool.hash()
+    centre.arrive("c1", queue="loans")
+    assert centre.restored().hash() == centre.pool.hash()
