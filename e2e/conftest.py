@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest_asyncio
 from junctor_local.site import Site
-from stage import Stage
+
+from e2e.stage import Stage
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -81,7 +81,21 @@ class Stage:
     async def open(self) -> Stage:
         await self.site.start()
         await apply(self.site, TENANT_FILE)
+        await eventually(self._number_known, 30, "the edge knows the tenant's number")
         return self
+
+    async def _number_known(self) -> bool:
+        """The directory's values reach the edge a moment after they are applied."""
+        phone = await SipPhone.open("+8613700999999", self.sip, tone_hz=None)
+        try:
+            call = await phone.call(f"sip:{NUMBER}@{self.sip[0]}:{self.sip[1]}")
+            await call.wait("answered", "rejected", within=10)
+            if call.state == "answered":
+                await call.hang_up()
+                return True
+            return False
+        finally:
+            await phone.close()
 
     async def close(self) -> None:
         await asyncio.gather(*(agent.close() for agent in self.agents.values()), return_exceptions=True)

@@ -34,8 +34,9 @@ from junctor_service.ids import uuid7
 from junctor_testkit.chat_client import ChatClient
 from junctor_testkit.rtp import peer_of
 from junctor_testkit.sip_phone import SipPhone
-from stage import LiveCall, Stage, eventually, served
 from websockets.asyncio.client import connect
+
+from e2e.stage import LiveCall, Stage, eventually, served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -7,14 +7,15 @@ import asyncio
 import time
 
 import pytest
-from judge import judge
 from junctor.cti.v1 import cti_pb2, cti_pb2_grpc
 from junctor.router.v1 import router_pb2, router_pb2_grpc
 from junctor_cli.demonstration.cast import TENANT
 from junctor_service.client import rpc
 from junctor_service.errors import Code, ServiceError
 from junctor_service.ids import uuid7
-from stage import LiveCall, Stage, eventually, served
+
+from e2e.judge import judge
+from e2e.stage import LiveCall, Stage, eventually, served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
