@@ -11,7 +11,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from junctor_local.media.bencode import BencodeError, decode, encode
+from junctor_service.bencode import BencodeError, decode, encode
+
 from junctor_local.media.commands import Commands
 from junctor_local.media.events import DIGITS, Event
 from junctor_local.media.ports import PortPool

@@ -12,7 +12,7 @@ import sys
 import time
 
 import pytest
-from junctor_local.media.bencode import decode, encode
+from junctor_service.bencode import decode, encode
 from junctor_testkit.rtp import RtpEndpoint, peer_of
 
 

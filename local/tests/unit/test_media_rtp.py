@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 from junctor_local.media import g711, sdp
-from junctor_local.media.bencode import BencodeError, decode, encode
 from junctor_local.media.events import EventDetector
 from junctor_local.media.output import Output
 from junctor_local.media.playout import PlayError, read_wav
+from junctor_service.bencode import BencodeError, decode, encode
 from junctor_testkit import audio
 
 SSRC = 0xFFFFFFFF

@@ -5,11 +5,11 @@ import json
 import socket
 
 import pytest
-from junctor_cti.adapters.media.bencode import decode, encode
 from junctor_cti.adapters.media.dtmf import Digit, DtmfListener
 from junctor_cti.adapters.media.media import Media
 from junctor_cti.adapters.media.ng import NgClient
 from junctor_cti.application.ports.media_errors import MediaCallUnknown, MediaError, PlayFailed, UnusableSdp
+from junctor_service.bencode import decode, encode
 
 
 class Script(asyncio.DatagramProtocol):

@@ -8,7 +8,8 @@ import logging
 import os
 from typing import Any
 
-from junctor_cti.adapters.media.bencode import BencodeError, decode, encode
+from junctor_service.bencode import BencodeError, decode, encode
+
 from junctor_cti.application.ports.media_errors import MediaCallUnknown, MediaError, UnusableSdp
 
 log = logging.getLogger(__name__)
