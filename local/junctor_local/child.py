@@ -1,6 +1,7 @@
 """A child process that writes a log file and never outlives its parent."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -38,6 +39,7 @@ class Child:
         self.on_start: Callable[[], None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._log_start = 0
+        self.niceness = 0
 
     @property
     def pid(self) -> int | None:
@@ -71,6 +73,8 @@ class Child:
                 cwd=self.cwd,
                 start_new_session=True,
             )
+        if self.niceness:
+            _give_way(self._process.pid, self.niceness)
         self.started_at = time.time()
         if self.on_start is not None:
             self.on_start()
@@ -123,6 +127,13 @@ class Child:
                 self._process.send_signal(number)
             except ProcessLookupError:
                 return
+
+
+def _give_way(pid: int, niceness: int) -> None:
+    """Others go first: the process, and where the kernel groups by session (sched(7), autogroup) its session."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, niceness)
+        Path(f"/proc/{pid}/autogroup").write_text(str(niceness), encoding="ascii")
 
 
 async def tcp_answers(host: str, port: int) -> bool:

@@ -24,6 +24,9 @@ from junctor_local.site_state import ComponentState, Phase, SiteState
 from junctor_local.supervised import Supervised
 from junctor_local.tokens import SigningKey, signing_key, workload_secret
 
+# Reports wait for calls, not calls for reports.
+GIVES_WAY, NICENESS = frozenset({"clickhouse", "analytics"}), 10
+
 
 class SiteIsUp(RuntimeError):
     """Another process runs this site; the text has its id and says what to do."""
@@ -77,6 +80,8 @@ class Site:
         parts = SiteParts(self.directory, self.ports, self.env, self._write_state)
         real = site_settings.configured(settings or {})
         self._components = {part.name: part for part in self._parts(parts, real)}
+        for component in GIVES_WAY & self._components.keys():
+            self._components[component].child.niceness = NICENESS
 
     @property
     def key(self) -> SigningKey:
