@@ -29,6 +29,7 @@ FROM recordings WHERE tenant = %(tenant)s AND contact_id = %(contact)s ORDER BY 
 _TIMELINE = "SELECT time, service, type, data FROM contact_timeline(tenant = %(tenant)s, contact = %(contact)s)"
 _SELF_EVIDENT = {"tenant", "contact_id"}
 _WIDEST = 100
+_BESIDE = 56
 
 
 @click.command()
@@ -90,13 +91,17 @@ def _recordings(console: Console, analyst: Analyst, asked: dict[str, str]) -> No
 
 def show_timeline(console: Console, rows: Sequence[tuple[Any, ...]]) -> None:
     """Rows of time, service, type and data, in the order of the view `contact_timeline`; at least one."""
-    table = Table(box=None, header_style="bold")
-    for heading, width in (("time", 8), ("after", 10), ("service", 11), ("event", 19), ("", 20)):
-        table.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=width)
+    table = Table("after", "service", "event", "", box=None, header_style="bold")
+    room = max(20, console.width - _BESIDE)
     first = rows[0][0]
     for time, service, kind, data in rows:
-        after = _seconds((time - first).total_seconds())
-        table.add_row(f"{time:%H:%M:%S}", f"+{after}", service, kind.rpartition(".")[2], Text(_told(data)))
+        told = _told(data)
+        table.add_row(
+            f"+{_seconds((time - first).total_seconds())}",
+            service,
+            kind.rpartition(".")[2],
+            Text(told if len(told) <= room else f"{told[: room - 1]}…"),
+        )
     console.print(table)
 
 
