@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 
 from google.protobuf.message import Message
 from junctor.journal.v1 import journal_pb2 as pb
 
 from junctor_journal import topics
-from junctor_journal.log import Log
+from junctor_journal.log import Log, NewRecord
 from junctor_journal.record import pack
 
 
@@ -63,3 +65,12 @@ class Inputs:
             input.SerializeToString(),
             partition=self.partition_of(input),
         )
+
+    async def append_many(self, inputs: Sequence[pb.Input]) -> None:
+        """Writes the inputs, those of a partition in their order. Raises as `append`: retry all, their ids make it harmless."""
+        by_partition: dict[int, list[NewRecord]] = defaultdict(list)
+        for input in inputs:
+            record = NewRecord(topics.key_of(input.tenant, input.stream), input.SerializeToString())
+            by_partition[self.partition_of(input)].append(record)
+        producer = self._log.producer()
+        await asyncio.gather(*(producer.send_many(self._topic, p, records) for p, records in by_partition.items()))

@@ -174,6 +174,10 @@ class Ledger:
         """Appends the input and does not wait for its outcome. Raises `LogUnavailable`, `Restoring`, `RecordTooLarge`."""
         await self._ready_inputs().append(input)
 
+    async def append_inputs(self, inputs: Sequence[pb.Input]) -> None:
+        """Appends the inputs, those of a partition in their order. Raises as `tell`: retry all, with the same ids."""
+        await self._ready_inputs().append_many(inputs)
+
     async def submit(self, partition: int, input: pb.Input, deadline: float = 5.0) -> Outcome:
         """Gives an input straight to this process's owner. Raises `NotOwner`, `DeadlineExceeded`: retry with the same id."""
         owner = self._owners.get(partition)

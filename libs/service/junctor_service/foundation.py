@@ -5,8 +5,6 @@ A service's `bootstrap.bind` makes one `Foundation`, takes from it what it needs
 
 from __future__ import annotations
 
-import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
@@ -18,7 +16,6 @@ from junctor_journal.apply import Fold
 from junctor_journal.events import Event
 from junctor_journal.kafka import KafkaLog
 from junctor_journal.ledger import Effects, Ledger, LedgerSettings
-from junctor_journal.log import NewRecord
 from junctor_journal.owner_settings import OwnerSettings
 from junctor_journal.pump import GroupPump, Pump
 from junctor_journal.replica import Replica
@@ -127,7 +124,7 @@ class Foundation:
         assert self._ledger is not None, "ledger() first"
         group = f"junctor.{self.name}.reactions"
         subscription = Subscription(self.bootstrap, group, event_topics, instance_id=self.instance)
-        self._reactions.append(Reactions(self.name, subscription, _Inputs(self._ledger, self.log, self.name), react))
+        self._reactions.append(Reactions(self.name, subscription, self._ledger, react))
 
     def stub(self, stub_class: Callable[[Any], S], address: HostPort | str | None) -> S:
         """A client of another service: workload token, deadline, retries while UNAVAILABLE."""
@@ -167,23 +164,6 @@ def _contact_of(stream: str) -> tuple[str, str]:
         return stream, contact_traceparent(stream)
     except ValueError:
         return "", ""
-
-
-class _Inputs:
-    """Appends inputs to a service's own topic, at the partitions that its ledger says."""
-
-    def __init__(self, ledger: Ledger, log: KafkaLog, service: str) -> None:
-        self._ledger = ledger
-        self._log = log
-        self._topic = topics.inputs(service)
-
-    async def append_inputs(self, inputs: Sequence[journal_pb2.Input]) -> None:
-        by_partition: dict[int, list[NewRecord]] = defaultdict(list)
-        for input in inputs:
-            record = NewRecord(topics.key_of(input.tenant, input.stream), input.SerializeToString())
-            by_partition[self._ledger.partition_of(input.tenant, input.stream)].append(record)
-        producer = self._log.producer()
-        await asyncio.gather(*(producer.send_many(self._topic, p, records) for p, records in by_partition.items()))
 
 
 class _Log:

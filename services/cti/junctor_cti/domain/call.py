@@ -88,7 +88,6 @@ class Call:
     requirements: tuple[str, ...] = ()
     priority: int = 0
     wait_prompt: str = ""
-    treatment: str = ""
     routed: int = 0
     generation: int = 1
     verb: Verb | None = None

@@ -204,7 +204,6 @@ def overflow_reported(turn: Turn, command: c.OverflowReported) -> None:
     turn.drop_agent()
     turn.set(task="over")
     turn.end_segment("overflowed")
-    turn.set(treatment=command.treatment)
     if command.treatment == "disconnect":
         finish(turn, "overflow", command.treatment)
     else:
