@@ -12,7 +12,8 @@ HOST = "127.0.0.1"
 # The services, in the order in which a site starts them.
 SERVICES = ("directory", "router", "ivr", "recording", "cti", "omnichannel", "analytics", "gateway")
 
-# Name of a port, its standard number, and what it is for people.
+# Name of a port, its standard number, and what it is for people. All lie below 32768, where Linux takes the ports of
+# outgoing connections from: one of those would hold a port that nobody listens on.
 _STANDARD: tuple[tuple[str, int, str], ...] = (
     ("kafka", 19092, "Kafka"),
     ("kafka_controller", 19093, "Kafka's controller"),
@@ -24,7 +25,7 @@ _STANDARD: tuple[tuple[str, int, str], ...] = (
     ("sip", 15060, "SIP"),
     ("http", 18080, "gateway, HTTP"),
     ("web_chat", 18090, "omnichannel, WebSocket"),
-    *((service, 50051 + index, f"{service}, gRPC") for index, service in enumerate(SERVICES)),
+    *((service, 15051 + index, f"{service}, gRPC") for index, service in enumerate(SERVICES)),
 )
 _RTP_FIRST, _RTP_LAST = 16400, 17999
 # In a block of one's choice: single ports from its start, RTP from this far behind it, this many.
