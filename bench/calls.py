@@ -27,6 +27,7 @@ from bench import call_hops
 from bench.results_file import Result, Row
 from bench.row_watch import RowWatch
 from bench.samples import summary
+from bench.stolen import StolenTime
 
 AGENTS, NUMBER, DIGIT = 12, "4100", "1"
 ANSWER_LIMIT_MS, RING_LIMIT_MS, ROW_LIMIT_MS = 100, 300, 2_000
@@ -91,8 +92,8 @@ async def _go_ahead(site: Site) -> None:
 
 async def _on(site: Site, calls: int, together: int) -> list[Result]:
     agents = [await _agent(site, number) for number in range(1, AGENTS + 1)]
-    lag, watch = LoopLag(), RowWatch(site.clickhouse.analyst)
-    beside = [asyncio.create_task(lag.run()), asyncio.create_task(watch.run())]
+    lag, watch, stolen = LoopLag(), RowWatch(site.clickhouse.analyst), StolenTime()
+    beside = [asyncio.create_task(each.run()) for each in (lag, watch, stolen)]
     try:
         await _place(site, agents, WARM_UP_CALLS, together, first=0)
         lag.samples.clear()
@@ -109,6 +110,7 @@ async def _on(site: Site, calls: int, together: int) -> list[Result]:
         await asyncio.gather(*beside, return_exceptions=True)
         await asyncio.gather(*(agent.close() for agent in agents), return_exceptions=True)
     result = _calls_result(done, together, seconds, hops, lag)
+    _spared(result, done, stolen)
     result.rows.append(Row("CPU of a call, all of the site", f"{sum(cpu.values()) / calls * 1000:.0f} ms"))
     by_size = sorted(cpu.items(), key=lambda item: -item[1])
     result.rows += [Row(f"- {name}", f"{used / calls * 1000:.0f} ms") for name, used in by_size]
@@ -231,6 +233,19 @@ def _calls_result(done: list[Measured], together: int, seconds: float, hops: cal
         "hops": {name: summary(samples).as_json() for name, samples in stages.items()},
     }
     return result
+
+
+def _spared(result: Result, done: list[Measured], stolen: StolenTime) -> None:
+    """How the two figures look where the host left the cores alone: what is the site's own, and what the machine's."""
+    ways = {
+        "INVITE to 200 OK": [(m.invited, m.answered) for m in done if m.answered],
+        "last DTMF packet to INVITE": [(m.last_digit, m.rung) for m in done if m.rung],
+    }
+    for name, windows in ways.items():
+        spared = [(ended - began) * 1000 for began, ended in windows if stolen.between(began, ended) == 0.0]
+        if spared:
+            result.latency(f"{name}, where the host took no core meanwhile", summary(spared))
+        result.data[f"{name}, spared"] = {"calls": len(spared), "of": len(windows)}
 
 
 def _rows_result(watch: RowWatch, calls: int) -> Result:

@@ -37,9 +37,11 @@ def description() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """CPU seconds of the whole machine: `busy` of `total`; `waited`: in which some task waited for a core (PSI)."""
+    """CPU seconds of the whole machine: `busy` of `total`; `stolen`: in which the host gave a core that had work to
+    others (proc(5), steal); `waited`: in which some task waited for a core (PSI)."""
 
     busy: float
+    stolen: float
     total: float
     waited: float | None
     at: float
@@ -48,12 +50,17 @@ class Use:
     def now(cls) -> Use:
         times = psutil.cpu_times()
         total = sum(times[:8])  # guest time is part of user time
-        return cls(total - times.idle - times.iowait, total, _pressure(), time.monotonic())
+        busy = total - times.idle - times.iowait
+        return cls(busy, getattr(times, "steal", 0.0), total, _pressure(), time.monotonic())
 
     def until_now(self) -> dict[str, float]:
         """Percent since then."""
         now = Use.now()
-        found = {"cpu_busy_percent": round(100 * (now.busy - self.busy) / max(0.01, now.total - self.total), 1)}
+        total = max(0.01, now.total - self.total)
+        found = {
+            "cpu_busy_percent": round(100 * (now.busy - self.busy) / total, 1),
+            "cpu_stolen_percent": round(100 * (now.stolen - self.stolen) / total, 1),
+        }
         if self.waited is not None and now.waited is not None:
             found["cpu_waited_percent"] = round(100 * (now.waited - self.waited) / max(0.01, now.at - self.at), 1)
         return found
