@@ -12,6 +12,7 @@ from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
+from junctor_journal.brokers import Brokers, brokers
 from junctor_journal.errors import LogUnavailable
 from junctor_journal.kafka_writing import KafkaAppender, KafkaProducer, new_producer
 from junctor_journal.log import Batches, GroupListener, Record, TopicDeclaration, TopicPartition
@@ -31,17 +32,17 @@ class KafkaLog:
 
     def __init__(
         self,
-        bootstrap: str,
+        bootstrap: str | Brokers,
         client_id: str = "junctor",
         replication_factor: int = 1,
         write_timeout: float = 4.0,
     ) -> None:
-        self._bootstrap = bootstrap
+        self._bootstrap = brokers(bootstrap)
         self._client_id = client_id
         self._replication_factor = replication_factor
         self._write_timeout = write_timeout
         self._listeners: list[Callable[[bool], None]] = []
-        self._producer = KafkaProducer(bootstrap, client_id, write_timeout, self._changed)
+        self._producer = KafkaProducer(self._bootstrap, client_id, write_timeout, self._changed)
         self._looker: AIOKafkaConsumer | None = None
         self._looking = asyncio.Lock()
 
@@ -139,7 +140,7 @@ class KafkaLog:
 
     async def ensure_topics(self, declarations: Iterable[TopicDeclaration]) -> None:
         wanted = list(declarations)
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, client_id=f"{self._client_id}-admin")
+        admin = AIOKafkaAdminClient(client_id=f"{self._client_id}-admin", **self._bootstrap.options())
         try:
             async with asyncio.timeout(30):
                 await admin.start()
@@ -164,7 +165,7 @@ class KafkaLog:
 
     def _consumer(self, wait_ms: int, **settings: object) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **self._bootstrap.options(),
             client_id=self._client_id,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -260,7 +261,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._on_assigned([TopicPartition(*tp) for tp in assigned])
 
 
-async def _started(consumer: AIOKafkaConsumer, bootstrap: str) -> None:
+async def _started(consumer: AIOKafkaConsumer, bootstrap: Brokers) -> None:
     try:
         async with asyncio.timeout(10):
             await consumer.start()

@@ -11,6 +11,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
+from junctor_journal.brokers import Brokers
 from junctor_journal.errors import LogUnavailable, RecordTooLarge
 from junctor_journal.log import Headers, NewRecord, TopicPartition
 
@@ -22,9 +23,9 @@ _REQUEST_BYTES = 1_048_000
 _FAILED = (KafkaError, OSError, TimeoutError, AssertionError)
 
 
-def new_producer(bootstrap: str, client_id: str) -> AIOKafkaProducer:
+def new_producer(bootstrap: Brokers, client_id: str) -> AIOKafkaProducer:
     return AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
+        **bootstrap.options(),
         client_id=client_id,
         enable_idempotence=True,
         acks="all",
@@ -134,7 +135,7 @@ class KafkaAppender:
 class KafkaProducer:
     """One idempotent producer that is replaced by a new one after a failed write, when Kafka is back."""
 
-    def __init__(self, bootstrap: str, client_id: str, timeout: float, on_change: Callable[[bool], None]) -> None:
+    def __init__(self, bootstrap: Brokers, client_id: str, timeout: float, on_change: Callable[[bool], None]) -> None:
         self._bootstrap = bootstrap
         self._client_id = f"{client_id}-writer"
         self._timeout = timeout

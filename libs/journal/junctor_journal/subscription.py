@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka import TopicPartition as KafkaTopicPartition
 from aiokafka.errors import KafkaError
 
+from junctor_journal.brokers import Brokers, brokers
 from junctor_journal.log import Record
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,10 @@ class Subscription:
     come again.
     """
 
-    def __init__(self, bootstrap: str, group: str, topics: Sequence[str], *, instance_id: str | None = None) -> None:
-        self._bootstrap = bootstrap
+    def __init__(
+        self, bootstrap: str | Brokers, group: str, topics: Sequence[str], *, instance_id: str | None = None
+    ) -> None:
+        self._bootstrap = brokers(bootstrap)
         self._group = group
         self._topics = tuple(topics)
         self._instance_id = instance_id
@@ -38,7 +41,7 @@ class Subscription:
     async def start(self) -> None:
         """Joins the group. Raises `KafkaError` where Kafka cannot be reached."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **self._bootstrap.options(),
             group_id=self._group,
             group_instance_id=self._instance_id,
             enable_auto_commit=False,

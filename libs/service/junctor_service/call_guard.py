@@ -22,13 +22,15 @@ from junctor_service.errors import RETRYABLE, Code, ServiceError, from_rpc_error
 from junctor_service.settings import CommonSettings
 from junctor_service.telemetry import Telemetry
 from junctor_service.tenant import tenant_of_metadata
-from junctor_service.tokens import KeysUnavailable, Principal, TokenRefused, acting_as
+from junctor_service.tokens import KeysUnavailable, Principal, Refusal, TokenRefused, acting_as
 from junctor_service.trace_context import TRACEPARENT
-from junctor_service.verifier import TokenVerifier
+from junctor_service.verifier import SKEW_SECONDS, TokenVerifier
 
 log = logging.getLogger(__name__)
 
 OPEN_SERVICES = ("/grpc.health.v1.Health/",)
+LONGEST_STREAM = 10 * 365 * 86_400.0
+"""Seconds; a token that lives longer ends no stream."""
 AUDITED = frozenset({Code.UNAUTHENTICATED, Code.PERMISSION_DENIED})
 
 
@@ -110,7 +112,7 @@ class CallGuard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                 self._streams.add(task)
                 try:
                     with deadline_in(context.time_remaining()):
-                        await _write_all(inner(request, context), context)
+                        await call.while_allowed(_write_all(inner(request, context), context))
                 except asyncio.CancelledError:
                     if not self._draining or context.cancelled():
                         raise
@@ -191,6 +193,20 @@ class _Call:
             if limit.expired():
                 raise ServiceError(
                     Code.DEADLINE_EXCEEDED, f"The call took longer than its {seconds:.3g} s.", reason="DEADLINE"
+                ) from None
+            raise
+
+    async def while_allowed(self, work: Awaitable[None]) -> None:
+        """Does the work of a stream. Raises `TokenRefused` when the token that opened it has expired."""
+        assert self._principal is not None
+        left = self._principal.expires + SKEW_SECONDS - time.time()
+        try:
+            async with asyncio.timeout(left if left < LONGEST_STREAM else None) as limit:
+                await work
+        except TimeoutError:
+            if limit.expired():
+                raise TokenRefused(
+                    Refusal.EXPIRED, "The token has expired; open the stream again with a new one."
                 ) from None
             raise
 

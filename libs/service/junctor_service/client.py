@@ -16,6 +16,7 @@ from junctor_service.errors import ServiceError, from_rpc_error
 from junctor_service.settings import CommonSettings
 from junctor_service.telemetry import Telemetry
 from junctor_service.tenant import TENANT_METADATA, is_tenant
+from junctor_service.tls import tls_from
 from junctor_service.token_source import TokenSource
 from junctor_service.tokens import current_principal
 from junctor_service.trace_context import TRACEPARENT, current_traceparent
@@ -64,6 +65,8 @@ class Channels:
             _UnaryStream(carried),
             _StreamStream(carried),
         ]
+        tls = tls_from(settings) if settings else None
+        self._credentials = tls.client() if tls else None
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     @property
@@ -81,8 +84,11 @@ class Channels:
     def channel(self, address: str) -> Any:
         """The channel to host:port, always the same one. Must be called in the event loop that uses it."""
         if address not in self._channels:
-            made = grpc.aio.insecure_channel(address, OPTIONS, interceptors=self._interceptors)
-            self._channels[address] = made
+            self._channels[address] = (
+                grpc.aio.insecure_channel(address, OPTIONS, interceptors=self._interceptors)
+                if self._credentials is None
+                else grpc.aio.secure_channel(address, self._credentials, OPTIONS, interceptors=self._interceptors)
+            )
         return self._channels[address]
 
     async def close(self) -> None:

@@ -29,11 +29,13 @@ from junctor_service.drain import remaining
 from junctor_service.effect_tasks import EffectTasks
 from junctor_service.health import Health
 from junctor_service.personal_data import Sealer, open_sealer
+from junctor_service.probes import ProbeServer
 from junctor_service.reactions import Reactions
 from junctor_service.run import Component, Service
 from junctor_service.server import GrpcServer
 from junctor_service.settings import CommonSettings, HostPort
 from junctor_service.telemetry import Telemetry
+from junctor_service.tls import brokers_from
 from junctor_service.token_source import workload_tokens
 from junctor_service.trace_context import contact_traceparent
 from junctor_service.verifier import verifier_from
@@ -51,12 +53,12 @@ class Foundation:
         self.settings = settings
         self.health = Health(name)
         self.clock = SystemClock()
-        self.bootstrap = ",".join(str(broker) for broker in settings.kafka_bootstrap)
-        self.log = KafkaLog(self.bootstrap, client_id=f"{name}-{settings.site}")
+        self.brokers = brokers_from(settings)
+        self.log = KafkaLog(self.brokers, client_id=f"{name}-{settings.site}")
         self.telemetry = Telemetry(name, settings, append=self.append)
         self.audit = KafkaAudit(name, settings, append=self.append)
         self.verifier = verifier_from(settings)
-        self.channels = Channels(workload_tokens(settings, name), telemetry=self.telemetry)
+        self.channels = Channels(workload_tokens(settings, name), telemetry=self.telemetry, settings=settings)
         self.effects = EffectTasks(name)
         self._ledger: Ledger | None = None
         self._replica: Replica[directory_pb2.DirectoryValue] | None = None
@@ -75,6 +77,12 @@ class Foundation:
     def instance(self) -> str:
         """Names this process across its restarts: a static member of its groups, which need not wait for its session."""
         return f"{self.name}-{self.settings.site}-{self.address}".replace(":", "-")
+
+    @cached_property
+    def probes(self) -> Sequence[Component]:
+        """The health server of its own, where the settings want one; to be started first."""
+        listen = self.settings.probe_listen
+        return (ProbeServer(self.health, listen),) if listen else ()
 
     @cached_property
     def sealer(self) -> Sealer:
@@ -123,7 +131,7 @@ class Foundation:
         """Other services' events become inputs of this one."""
         assert self._ledger is not None, "ledger() first"
         group = f"junctor.{self.name}.reactions"
-        subscription = Subscription(self.bootstrap, group, event_topics, instance_id=self.instance)
+        subscription = Subscription(self.brokers, group, event_topics, instance_id=self.instance)
         self._reactions.append(Reactions(self.name, subscription, self._ledger, react))
 
     def stub(self, stub_class: Callable[[Any], S], address: HostPort | str | None) -> S:
@@ -148,7 +156,14 @@ class Foundation:
             health=self.health,
             telemetry=self.telemetry,
         )
-        parts: list[Component] = [_Log(self.log), self.telemetry, self.audit, self.verifier, self.channels]
+        parts: list[Component] = [
+            *self.probes,
+            _Log(self.log),
+            self.telemetry,
+            self.audit,
+            self.verifier,
+            self.channels,
+        ]
         if self._replica is not None:
             parts.append(_Replica(self._replica))
         parts.append(_Effects(self.effects))

@@ -57,6 +57,14 @@ class LogFormat(Enum):
     TEXT = "text"
 
 
+class SaslMechanism(Enum):
+    """How one logs in to Kafka."""
+
+    PLAIN = "plain"
+    SCRAM_SHA_256 = "scram-sha-256"
+    SCRAM_SHA_512 = "scram-sha-512"
+
+
 class SettingsError(Exception):
     """Some settings cannot be used. `sentences` has one for each; a retry helps only after the settings are changed."""
 
@@ -86,8 +94,23 @@ class CommonSettings:
 
     site: str = setting("The data centre.", default="a", pattern="[a-z][a-z0-9-]{0,15}")
     kafka_bootstrap: tuple[HostPort, ...] = setting("Kafka's brokers.", default=(HostPort("127.0.0.1", 9092),))
+    kafka_tls: bool = setting("Whether connections to Kafka are encrypted.", default=False)
+    kafka_authority: Path | None = setting(
+        "PEM: who signed the brokers' certificates; else the system's.", default=None
+    )
+    kafka_certificate: Path | None = setting("PEM: the certificate shown to brokers.", default=None)
+    kafka_key: Path | None = setting("PEM: its key.", default=None)
+    kafka_user: str | None = setting("The user for Kafka (SASL).", default=None)
+    kafka_password: Secret | None = setting("The user's password.", default=None)
+    kafka_mechanism: SaslMechanism = setting("How the user logs in.", default=SaslMechanism.SCRAM_SHA_512)
     grpc_listen: HostPort = setting("Where the gRPC server listens; port 0: any.", default=HostPort("127.0.0.1", 0))
     grpc_advertise: HostPort | None = setting("Where others reach it; the bound address if unset.", default=None)
+    grpc_tls_certificate: Path | None = setting("PEM: the gRPC server's certificate chain.", default=None)
+    grpc_tls_key: Path | None = setting("PEM: its key.", default=None)
+    grpc_tls_authority: Path | None = setting("PEM: who signed the other services' certificates.", default=None)
+    probe_listen: HostPort | None = setting(
+        "Where health alone is served, without TLS, from the start on.", default=None
+    )
     state_dir: Path = setting("Where the service keeps files.", default=Path(".local/state"))
     jwks: str = setting("The token issuer's public keys: a URL or the path of a JWKS file.")
     token_issuer: str = setting("The `iss` of tokens.", default="junctor")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 EVERY_TENANT = "*"
@@ -23,12 +24,16 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A token's bearer. During a call `tenant` is the one that the call is for; in a service's token it is "*"."""
+    """A token's bearer. During a call `tenant` is the one that the call is for; in a service's token it is "*".
+
+    `expires`: Unix seconds; a stream that the token opened ends then.
+    """
 
     subject: str
     tenant: str
     roles: frozenset[Role]
     agent_id: str | None = None
+    expires: float = field(default=math.inf, compare=False)
 
     @property
     def only_agent(self) -> bool:

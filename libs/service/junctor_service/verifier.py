@@ -135,4 +135,4 @@ def _principal(claims: dict[str, Any]) -> Principal:
         raise TokenRefused(Refusal.MALFORMED, "The token's agent_id is not a text.")
     if tenant == EVERY_TENANT and Role.SERVICE not in roles:
         raise TokenRefused(Refusal.MALFORMED, "Only a service's token may be for every tenant.")
-    return Principal(subject, tenant, roles, agent_id or None)
+    return Principal(subject, tenant, roles, agent_id or None, float(claims["exp"]))

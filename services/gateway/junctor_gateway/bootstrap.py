@@ -26,5 +26,5 @@ def bind(settings: GatewaySettings) -> Service:
     grpc = GrpcServer(
         "gateway", settings, [], verifier=f.verifier, audit=f.audit, health=f.health, telemetry=f.telemetry
     )
-    parts: list[Component] = [RecordLog(f.log), f.telemetry, f.audit, f.verifier, f.channels, http, grpc]
+    parts: list[Component] = [*f.probes, RecordLog(f.log), f.telemetry, f.audit, f.verifier, f.channels, http, grpc]
     return Service("gateway", parts, settings, health=f.health)

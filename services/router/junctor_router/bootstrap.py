@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from junctor.journal.v1 import journal_pb2
 from junctor.router.v1 import router_pb2_grpc
+from junctor_journal.brokers import Brokers
 from junctor_journal.pump import GroupPump, Pump
 from junctor_service.foundation import Foundation
 from junctor_service.run import Service
@@ -28,7 +29,7 @@ def bind(settings: RouterSettings) -> Service:
     def route(input: journal_pb2.Input) -> int:
         return configuration.partition(input.tenant, input.stream, ledger.partitions)
 
-    ledger = f.ledger(PoolsFold, effects, pump=_pump(settings, f.bootstrap), route=route)
+    ledger = f.ledger(PoolsFold, effects, pump=_pump(settings, f.brokers), route=route)
     commands = f.commands
     feed = effects.feed = ConfigurationFeed(configuration, ledger, commands)
     queries = Queries(configuration, ledger, f.clock.now_ms)
@@ -36,10 +37,10 @@ def bind(settings: RouterSettings) -> Service:
     return f.service([(router_pb2_grpc.add_RouterServiceServicer_to_server, servicer)], components=[feed])
 
 
-def _pump(settings: RouterSettings, bootstrap: str) -> Pump:
+def _pump(settings: RouterSettings, brokers: Brokers) -> Pump:
     """Faust is imported only where it is used."""
     if settings.pump is PumpKind.PLAIN:
         return GroupPump()
     from junctor_router.entrypoints.faust_worker import FaustPump
 
-    return FaustPump(bootstrap)
+    return FaustPump(brokers)

@@ -21,6 +21,7 @@ from typing import Any
 import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from junctor_journal.brokers import Brokers, brokers
 from junctor_journal.log import Log, Record
 from junctor_journal.owners import Owners
 
@@ -40,13 +41,13 @@ class WrongFaust(Exception):
 
 
 class FaustPump:
-    """Meets `junctor_journal.pump.Pump`. `bootstrap`: host:port of brokers, separated by commas."""
+    """Meets `junctor_journal.pump.Pump`."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, at: str | Brokers) -> None:
         found = version("faust-streaming")
         if found != VERSION:
             raise WrongFaust(f"faust-streaming {found} is installed; the Faust pump knows {VERSION} only.")
-        self._bootstrap = bootstrap
+        self._brokers = brokers(at)
         self._task: asyncio.Task[None] | None = None
         self._joined = False
 
@@ -88,7 +89,8 @@ class FaustPump:
     def _app(self, sources: list[str], group_id: str, instance_id: str, owners: Owners) -> Any:
         app = _App(
             group_id,
-            broker=[f"kafka://{broker}" for broker in self._bootstrap.split(",")],
+            broker=[f"kafka://{broker}" for broker in self._brokers.addresses.split(",")],
+            broker_credentials=_credentials(self._brokers),
             store="memory://",
             web_enabled=False,
             topic_disable_leader=True,
@@ -217,3 +219,9 @@ def _record(found: Any) -> Record:
     return Record(
         found.topic, found.partition, found.offset, found.timestamp, found.key, found.value, tuple(found.headers)
     )
+
+
+def _credentials(at: Brokers) -> Any:
+    if at.user:
+        return faust.SASLCredentials(username=at.user, password=at.password, ssl_context=at.tls, mechanism=at.mechanism)
+    return faust.SSLCredentials(at.tls) if at.tls is not None else None
