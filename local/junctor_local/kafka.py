@@ -5,6 +5,7 @@ import base64
 import shutil
 import struct
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -58,11 +59,19 @@ class KafkaServer:
         AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
     """
 
-    def __init__(self, directory: Path, port: int = 0, controller_port: int = 0, heap_mb: int = 384) -> None:
-        """`directory` holds data, configuration and `kafka.log`; port 0 chooses a free one."""
+    def __init__(
+        self,
+        directory: Path,
+        port: int = 0,
+        controller_port: int = 0,
+        heap_mb: int = 384,
+        properties: Mapping[str, str] | None = None,
+    ) -> None:
+        """`directory` holds data, configuration and `kafka.log`; port 0 chooses a free one. `properties` go before ours."""
         self.directory = directory
         self.port = port or free_port(_HOST)
         self.controller_port = controller_port or free_port(_HOST)
+        self._properties = dict(properties or {})
         self._child = Child(
             "Kafka", _java(heap_mb, "kafka.Kafka", str(directory / "server.properties")), directory / "kafka.log"
         )
@@ -131,9 +140,10 @@ class KafkaServer:
         data = self.directory / "data"
         self.directory.mkdir(parents=True, exist_ok=True)
         settings = self.directory / "server.properties"
-        settings.write_text(
-            _PROPERTIES.format(host=_HOST, port=self.port, controller_port=self.controller_port, data=data)
-        )
+        ours = _PROPERTIES.format(host=_HOST, port=self.port, controller_port=self.controller_port, data=data)
+        lines = [line for line in ours.splitlines() if line.partition("=")[0] not in self._properties]
+        lines += [f"{name}={value}" for name, value in self._properties.items()]
+        settings.write_text("\n".join(lines) + "\n")
         if (data / "meta.properties").exists():
             return
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()

@@ -20,6 +20,7 @@ from junctor_service.tenant import current_tenant
 from junctor_service.token_source import StaticToken
 from junctor_service.tokens import current_principal
 from junctor_service.trace_context import contact_traceparent, current_traceparent
+from junctor_service.verifier import SKEW_SECONDS
 
 NOW = time.time()
 CONTACT = "018f3b1e-0000-7000-8000-000000000001"
@@ -264,6 +265,22 @@ async def test_streams_both_ways(probe, serve, servicer, issuer):
         denied = stub.Follow(probe.pb2.LookRequest(), metadata=bearer(issuer.token(**AGENT)))
         assert (await refusal(denied.read())).reason == "WRONG_ROLE"
     await asyncio.wait_for(servicer.ended.wait(), 5)
+
+
+async def test_a_stream_ends_with_the_token_that_opened_it(probe, serve, servicer, issuer):
+    site = await serve(servicer)
+    last_moment = issuer.token(exp=time.time() - SKEW_SECONDS + 0.7)
+    async with stub_for(probe, site.address) as stub:
+        call = stub.Follow(probe.pb2.LookRequest(), metadata=bearer(last_moment))
+        assert (await call.read()).count == 0
+        ended = await refusal(_to_the_end(call))
+        assert (ended.code, ended.reason) == (Code.UNAUTHENTICATED, "TOKEN_EXPIRED")
+    await asyncio.wait_for(servicer.ended.wait(), 5)
+
+
+async def _to_the_end(call):
+    while await call.read() is not grpc.aio.EOF:
+        pass
 
 
 async def test_a_drain_ends_streams_with_unavailable_and_lets_unary_calls_finish(probe, serve, servicer, issuer):
