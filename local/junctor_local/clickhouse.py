@@ -132,12 +132,15 @@ def main() -> int:
     options.add_argument("--tcp", type=int, required=True, help="port of the native protocol")
     options.add_argument("--http", type=int, required=True, help="port of the HTTP interface")
     options.add_argument("--memory", type=int, default=_MEMORY, help="limit of all queries together, bytes")
+    options.add_argument(
+        "--host", default=_HOST, help="the address to listen on; another than the default lets in others"
+    )
     given = options.parse_args()
-    settings = clickhouse_configuration.write(given.path.resolve(), given.memory)
+    settings = clickhouse_configuration.write(given.path.resolve(), given.memory, everywhere=given.host != _HOST)
     # Blocked in every thread that the engine starts, so that its own handlers never see them; taken below.
     watched = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    engine = _Engine(given.path.resolve(), settings, given.tcp, given.http)
+    engine = _Engine(given.path.resolve(), settings, given.host, given.tcp, given.http)
     engine.start()
     while engine.is_alive():
         if signal.sigtimedwait(watched, 0.2) is not None:
@@ -156,11 +159,11 @@ class _Engine(threading.Thread):
     one wrong password over the native protocol would be enough. Interactive mode survives it.
     """
 
-    def __init__(self, directory: Path, settings: Path, tcp_port: int, http_port: int) -> None:
+    def __init__(self, directory: Path, settings: Path, host: str, tcp_port: int, http_port: int) -> None:
         super().__init__(name="engine", daemon=True)
         self.failure: str | None = None
         self._arguments = ["clickhouse", "-C", str(settings), "--path", str(directory / "data")]
-        self._arguments += ["--listen_host", _HOST, "--tcp_port", str(tcp_port), "--http_port", str(http_port)]
+        self._arguments += ["--listen_host", host, "--tcp_port", str(tcp_port), "--http_port", str(http_port)]
         self._arguments += [
             "--log-level",
             "warning",

@@ -44,7 +44,7 @@ _USERS = """\
     </default>
     <{writer}>
       <password_sha256_hex>{writer_hash}</password_sha256_hex>
-      <networks><ip>127.0.0.1</ip><ip>::1</ip></networks>
+      <networks>{networks}</networks>
       <profile>default</profile>
       <quota>default</quota>
       <grants>
@@ -57,7 +57,7 @@ _USERS = """\
     </{writer}>
     <{analyst}>
       <password_sha256_hex>{analyst_hash}</password_sha256_hex>
-      <networks><ip>127.0.0.1</ip><ip>::1</ip></networks>
+      <networks>{networks}</networks>
       <profile>analyst</profile>
       <quota>default</quota>
       <grants><query>GRANT SELECT, SHOW ON {database}.*</query></grants>
@@ -65,6 +65,10 @@ _USERS = """\
   </users>
 </clickhouse>
 """
+
+_LOOPBACK, _EVERYWHERE = "<ip>127.0.0.1</ip><ip>::1</ip>", "<ip>::/0</ip>"
+# Passwords given from outside, for a server whose clients run elsewhere.
+_WRITER_PASSWORD, _ANALYST_PASSWORD = "CLICKHOUSE_PASSWORD", "CLICKHOUSE_ANALYST_PASSWORD"
 
 # The engines that keep their data in the server's folder: none that reads files, URLs or other servers.
 _ENGINES = (
@@ -106,7 +110,11 @@ class Passwords:
 
 
 def passwords(directory: Path) -> Passwords:
-    """The passwords of the server in `directory`, chosen at the first call and kept in a file of mode 0600."""
+    """The passwords of the server in `directory`: CLICKHOUSE_PASSWORD and CLICKHOUSE_ANALYST_PASSWORD of the environment
+    where both are set, else chosen at the first call and kept in a file of mode 0600."""
+    given = Passwords(os.environ.get(_WRITER_PASSWORD, ""), os.environ.get(_ANALYST_PASSWORD, ""))
+    if given.junctor and given.analyst:
+        return given
     path = directory / "passwords.json"
     if path.exists():
         kept = json.loads(path.read_text())
@@ -125,8 +133,11 @@ def passwords(directory: Path) -> Passwords:
     return made
 
 
-def write(directory: Path, memory_bytes: int) -> Path:
-    """Writes users.xml and config.xml into `directory`/etc and returns the path of the latter."""
+def write(directory: Path, memory_bytes: int, *, everywhere: bool = False) -> Path:
+    """Writes users.xml and config.xml into `directory`/etc and returns the path of the latter.
+
+    `everywhere`: the users may come from other machines too. The engine's own user never may.
+    """
     etc = directory / "etc"
     for folder in (etc, directory / "data", directory / "tmp", directory / "user_files"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -138,6 +149,7 @@ def write(directory: Path, memory_bytes: int) -> Path:
             analyst=ANALYST,
             analyst_hash=hashlib.sha256(known.analyst.encode()).hexdigest(),
             database=DATABASE,
+            networks=_EVERYWHERE if everywhere else _LOOPBACK,
             engines="\n".join(f"        <query>GRANT TABLE ENGINE ON {engine}</query>" for engine in _ENGINES),
         )
     )

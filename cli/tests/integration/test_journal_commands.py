@@ -149,3 +149,15 @@ def test_folds_are_those_of_all_services():
         fold = journal_replay.fold_of(service)()
         assert fold.next_due() is None
         assert fold.hash()
+
+
+async def test_topics_are_made_once_and_asked_for_again_without_harm(kafka, tmp_path) -> None:
+    declared = tmp_path / "topics.yaml"
+    declared.write_text("topics:\n  - {name: junctor.made.v1, partitions: 3, cleanup: compact, retention_ms: -1}\n")
+    for _ in range(2):
+        made = await asyncio.to_thread(run, "topics", "--kafka", kafka.bootstrap, "-f", str(declared))
+        assert (made.exit_code, "1 topics are there" in made.output) == (0, True), made.output
+    log = KafkaLog(kafka.bootstrap, client_id="test")
+    await log.start()
+    assert await log.partitions("junctor.made.v1") == 3
+    await log.stop()

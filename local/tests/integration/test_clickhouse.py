@@ -3,15 +3,20 @@
 import asyncio
 import contextlib
 import os
+import socket
 import stat
+import sys
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from clickhouse_driver import Client
 from clickhouse_driver.errors import ServerException
-from junctor_local.child import NotReady
+from junctor_local.child import Child, NotReady
 from junctor_local.clickhouse import ClickHouseServer
+from junctor_local.ports import free_port
 
 ACCESS_DENIED, AUTHENTICATION_FAILED, TOO_MANY_SESSIONS = 497, 516, 700
 
@@ -138,3 +143,42 @@ async def test_passwords_are_random_kept_and_private(tmp_path: Path) -> None:
     assert one.passwords != other.passwords
     assert one.passwords == ClickHouseServer(tmp_path / "one").passwords
     assert stat.S_IMODE((tmp_path / "one" / "passwords.json").stat().st_mode) == 0o600
+
+
+async def test_with_another_host_its_users_come_from_elsewhere_with_given_passwords(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLICKHOUSE_PASSWORD", "given")
+    monkeypatch.setenv("CLICKHOUSE_ANALYST_PASSWORD", "other")
+    tcp, http = free_port("127.0.0.1"), free_port("127.0.0.1")
+    command = [sys.executable, "-m", "junctor_local.clickhouse", "--path", str(tmp_path), "--host", "0.0.0.0"]
+    command += ["--tcp", str(tcp), "--http", str(http)]
+    child = Child("ClickHouse", command, tmp_path / "launcher.log")
+
+    address = next(
+        found.address
+        for addresses in psutil.net_if_addrs().values()
+        for found in addresses
+        if found.family == socket.AF_INET and not found.address.startswith("127.")
+    )
+
+    def status(user: str, password: str) -> int:
+        connection = HTTPConnection(address, http, timeout=5)
+        connection.request(
+            "GET", "/?query=SELECT%201", headers={"X-ClickHouse-User": user, "X-ClickHouse-Key": password}
+        )
+        return connection.getresponse().status
+
+    async def answers() -> bool:
+        with contextlib.suppress(OSError):
+            return await asyncio.to_thread(status, "junctor", "given") == 200
+        return False
+
+    await child.start()
+    try:
+        await child.ready(answers, 60)
+        assert await asyncio.to_thread(status, "analyst", "other") == 200
+        assert await asyncio.to_thread(status, "analyst", "given") in (401, 403)
+        assert await asyncio.to_thread(status, "default", "") in (401, 403)
+    finally:
+        await child.kill()
