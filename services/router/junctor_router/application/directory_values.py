@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from google.protobuf.any_pb2 import Any as PackedAny
@@ -16,6 +16,7 @@ from junctor_router.domain.configuration import (
     AgentValue,
     AttributeValue,
     CalendarValue,
+    Interruption,
     OpenHours,
     PlanValue,
     QueueValue,
@@ -62,6 +63,8 @@ def journalled(value: pb.Value) -> pb.Value:
     elif kind == "tenant":
         kept.ClearField("tenant")
         kept.tenant.time_zone = value.tenant.time_zone
+        for name, one in value.tenant.interruptions.items():
+            kept.tenant.interruptions[name].CopyFrom(one)
     return kept
 
 
@@ -118,7 +121,20 @@ def _plan(m: pb.Plan) -> PlanValue:
 
 def _agent(m: pb.Agent) -> AgentValue:
     slots: dict[Channel, int] = {_CHANNELS[name]: count for name, count in m.capacity.items() if name in _CHANNELS}
-    return AgentValue(dict(m.attributes), m.device, slots)
+    return AgentValue(dict(m.attributes), m.device, slots, _interruptions(m.interruptions))
+
+
+def _interruptions(m: Mapping[str, pb.Interruption]) -> tuple[Interruption, ...]:
+    """By the channel that comes. Channels that do not exist are left out."""
+    return tuple(
+        Interruption(_CHANNELS[name], _channels(m[name].beside), _channels(m[name].parks))
+        for name in sorted(m)
+        if name in _CHANNELS
+    )
+
+
+def _channels(names: Iterable[str]) -> tuple[Channel, ...]:
+    return tuple(_CHANNELS[name] for name in names if name in _CHANNELS)
 
 
 def _attribute(m: pb.Attribute) -> AttributeValue:
@@ -148,5 +164,5 @@ _READ: dict[str, Callable[[Any], Value]] = {
     "agent": _agent,
     "attribute": _attribute,
     "calendar": _calendar,
-    "tenant": lambda m: TenantValue(m.time_zone),
+    "tenant": lambda m: TenantValue(m.time_zone, _interruptions(m.interruptions)),
 }

@@ -12,7 +12,8 @@ from typing import Any
 
 from junctor_router.domain import capacity
 from junctor_router.domain.attribute_index import Member
-from junctor_router.domain.configuration import AgentValue
+from junctor_router.domain.capacity import MATRIX, Matrix
+from junctor_router.domain.configuration import AgentValue, Interruption
 from junctor_router.domain.contact_choice import Profile
 from junctor_router.domain.expression import Scalar, read_value
 from junctor_router.domain.values import AgentState, AttributeType, Channel, DeviceState
@@ -43,6 +44,8 @@ class Agent:
     """Contacts offered to or with the agent: each takes a slot of its channel."""
     slots: Mapping[Channel, int] = field(default_factory=dict)
     load: dict[Channel, int] = field(default_factory=dict)
+    matrix: Matrix = MATRIX
+    """The tenant's, with what is the agent's own (derived)."""
     profile: Profile = field(default_factory=lambda: Profile({}))
     """Shared with all agents of the same attributes (derived)."""
 
@@ -54,10 +57,18 @@ class Agent:
         """Channels that may be offered now, as a mask of channel numbers."""
         if self.state is not AgentState.READY or self.pending is not AgentState.UNSPECIFIED or self.deleted:
             return 0
-        return capacity.open_channels(self.slots, self.load, self.device)
+        return capacity.open_channels(self.slots, self.load, self.device, self.matrix)
 
     def set_slots(self) -> None:
         self.slots = capacity.of(self.value.capacity, self.channels, self.value.device)
+
+    def resting(self) -> int:
+        """The channels whose contacts are parked while the agent has what is in hand, as a mask."""
+        found = 0
+        for channel, count in self.load.items():
+            if count:
+                found |= self.matrix.parks[channel]
+        return found
 
     def take(self, contact_id: str, channel: Channel) -> None:
         self.tasks[contact_id] = channel
@@ -72,15 +83,19 @@ class Agent:
             self.id, self.deleted, int(self.state), int(self.pending), self.reason, self.pending_reason, int(self.device),
             self.session, self.since, [int(c) for c in self.channels], self.logged_in_at, self.handled, self.last_turn,
             [[contact_id, int(channel)] for contact_id, channel in sorted(self.tasks.items())], self.member.position,
-            [sorted(self.value.attributes.items()), self.value.device, sorted(self.value.capacity.items())],
+            [
+                sorted(self.value.attributes.items()), self.value.device, sorted(self.value.capacity.items()),
+                [interruption_to_plain(one) for one in self.value.interruptions],
+            ],
         ]  # fmt: skip
 
     @classmethod
     def from_plain(cls, plain: list[Any]) -> tuple[Agent, int]:
         """The agent, not yet in any index, and the position it had."""
         (id, deleted, state, pending, reason, pending_reason, device, session, since, channels) = plain[:10]
-        (logged_in_at, handled, last_turn, tasks, position, (attributes, phone, slots)) = plain[10:]
-        value = AgentValue(dict(attributes), phone, {Channel(c): n for c, n in slots})
+        (logged_in_at, handled, last_turn, tasks, position, (attributes, phone, slots, rules)) = plain[10:]
+        interruptions = tuple(interruption_from_plain(rule) for rule in rules)
+        value = AgentValue(dict(attributes), phone, {Channel(c): n for c, n in slots}, interruptions)
         agent = cls(
             id, value, Member(id, {}), deleted, AgentState(state), AgentState(pending), reason, pending_reason,
             DeviceState(device), session, since, tuple(Channel(c) for c in channels), logged_in_at, handled, last_turn,
@@ -89,6 +104,15 @@ class Agent:
             agent.take(contact_id, Channel(channel))
         agent.set_slots()
         return agent, position
+
+
+def interruption_to_plain(one: Interruption) -> list[Any]:
+    return [int(one.channel), [int(c) for c in one.beside], [int(c) for c in one.parks]]
+
+
+def interruption_from_plain(plain: list[Any]) -> Interruption:
+    channel, beside, parks = plain
+    return Interruption(Channel(channel), tuple(Channel(c) for c in beside), tuple(Channel(c) for c in parks))
 
 
 def read_attributes(value: AgentValue, types: Mapping[str, AttributeType]) -> tuple[Attributes, list[str]]:

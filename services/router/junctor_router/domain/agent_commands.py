@@ -19,7 +19,6 @@ from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.values import (
     AgentState,
     DeviceState,
-    ReservationState,
     TaskState,
     invalid,
     not_found,
@@ -105,9 +104,7 @@ def rescind_offers(pool: PoolState, agent: Agent, cause: str) -> None:
     for contact_id in sorted(agent.tasks):
         task = pool.tasks[contact_id]
         if task.state is TaskState.RESERVED:
-            pool.end_offer(task, ReservationState.RESCINDED, cause)
-            pool.requeued(task, cause, agent.id)
-            matching.again(pool, task)
+            matching.take_back(pool, task, cause)
 
 
 def known(pool: PoolState, agent_id: str) -> Agent:

@@ -1,12 +1,15 @@
 """How many contacts an agent takes at once, by channel, and which channel may come on top of which.
 
-A contact takes its slot from the offer to the end of wrap-up.
+A contact takes its slot from the offer to the end of wrap-up. What may come on top of what is the interruption matrix:
+for each channel that comes, which contacts in hand go on beside it and which are parked for it until it is done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
+from junctor_router.domain.configuration import Interruption
 from junctor_router.domain.values import CHANNELS, Channel, DeviceState
 
 DEFAULTS: Mapping[Channel, int] = {
@@ -17,17 +20,44 @@ DEFAULTS: Mapping[Channel, int] = {
     Channel.MESSAGE: 8,
 }
 
-INTERRUPTS: Mapping[Channel, frozenset[Channel]] = {
-    Channel.VOICE: frozenset({Channel.MAIL, Channel.MESSAGE}),
-    Channel.VIDEO: frozenset({Channel.MAIL, Channel.MESSAGE}),
-    Channel.CHAT: frozenset({Channel.MAIL, Channel.MESSAGE}),
-    Channel.MAIL: frozenset({Channel.MESSAGE}),
-    Channel.MESSAGE: frozenset({Channel.MAIL}),
-}
-"""Channel to the other channels whose work it may come on top of: what need not be answered live yields to what must."""
+INTERRUPTIONS = (
+    Interruption(Channel.VOICE, beside=(Channel.MESSAGE,), parks=(Channel.MAIL,)),
+    Interruption(Channel.VIDEO, beside=(Channel.MESSAGE,), parks=(Channel.MAIL,)),
+    Interruption(Channel.CHAT, beside=(Channel.MAIL, Channel.MESSAGE)),
+    Interruption(Channel.MAIL, beside=(Channel.MESSAGE,)),
+    Interruption(Channel.MESSAGE, beside=(Channel.MAIL,)),
+)
+"""Where the directory says nothing: what need not be answered live yields to what must, and mail rests during a call.
+Calls do not come during chats, whose customers wait for each answer; a tenant may let them."""
 
 NEEDS_DEVICE = frozenset({Channel.VOICE, Channel.VIDEO})
 _BLOCKING = frozenset({DeviceState.BUSY, DeviceState.UNREGISTERED})
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """By the number of the channel that comes: masks of the channels that may be in hand, and of those it parks."""
+
+    allows: tuple[int, ...]
+    parks: tuple[int, ...]
+
+    def changed(self, interruptions: Iterable[Interruption]) -> Matrix:
+        """With these channels' rules instead. A channel that is in both lists is parked."""
+        allows, parks = list(self.allows), list(self.parks)
+        for one in interruptions:
+            parks[one.channel] = _mask(one.parks) & ~(1 << one.channel)
+            allows[one.channel] = _mask(one.beside) | parks[one.channel] | 1 << one.channel
+        return Matrix(tuple(allows), tuple(parks))
+
+
+def _mask(channels: Iterable[Channel]) -> int:
+    found = 0
+    for channel in channels:
+        found |= 1 << channel
+    return found
+
+
+MATRIX = Matrix((0,) * len(Channel), (0,) * len(Channel)).changed(INTERRUPTIONS)
 
 
 def of(configured: Mapping[Channel, int], allowed: tuple[Channel, ...], device: str) -> dict[Channel, int]:
@@ -41,16 +71,26 @@ def of(configured: Mapping[Channel, int], allowed: tuple[Channel, ...], device: 
     return found
 
 
-def open_channels(slots: Mapping[Channel, int], load: Mapping[Channel, int], device: DeviceState) -> int:
+def open_channels(
+    slots: Mapping[Channel, int], load: Mapping[Channel, int], device: DeviceState, matrix: Matrix
+) -> int:
     """The channels of which one more contact may be offered now, as a mask with the bits of the channels' numbers."""
     mask = 0
-    busy = [channel for channel, count in load.items() if count]
+    busy = in_hand(load)
     for channel in CHANNELS:
         if load.get(channel, 0) >= slots.get(channel, 0):
             continue
         if channel in NEEDS_DEVICE and device in _BLOCKING:
             continue
-        interrupts = INTERRUPTS[channel]
-        if all(other == channel or other in interrupts for other in busy):
+        if not busy & ~matrix.allows[channel]:
             mask |= 1 << channel
     return mask
+
+
+def in_hand(load: Mapping[Channel, int]) -> int:
+    """The channels of which there is a contact, as a mask."""
+    busy = 0
+    for channel, count in load.items():
+        if count:
+            busy |= 1 << channel
+    return busy

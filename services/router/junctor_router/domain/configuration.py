@@ -95,12 +95,23 @@ class PlanValue:
 
 
 @dataclass(frozen=True, slots=True)
+class Interruption:
+    """What an agent may have in hand when a contact of the channel comes: `beside` goes on, `parks` is parked for it."""
+
+    channel: Channel
+    beside: tuple[Channel, ...] = ()
+    parks: tuple[Channel, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AgentValue:
-    """Attributes as the directory writes them (`8`, `true`, `north`); capacity only where it is not the default."""
+    """Attributes as the directory writes them (`8`, `true`, `north`); capacity and interruptions only where they are not
+    the default: the tenant's for the latter."""
 
     attributes: Mapping[str, str] = field(default_factory=dict)
     device: str = ""
     capacity: Mapping[Channel, int] = field(default_factory=dict)
+    interruptions: tuple[Interruption, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +139,10 @@ class CalendarValue:
 
 @dataclass(frozen=True, slots=True)
 class TenantValue:
+    """`interruptions`: only those that are not the default."""
+
     time_zone: str = ""
+    interruptions: tuple[Interruption, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

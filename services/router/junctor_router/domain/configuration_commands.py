@@ -8,7 +8,8 @@
 - agent: attributes, capacity and phone hold at once; offers and contacts in hand stay. A deleted agent gets no more
   contacts and is logged out after those in hand. The first value of an agent makes it known, logged out.
 - attribute: values of agents and plans are read again by its type.
-- calendar, tenant: hold for contacts that come; who is in line at closing time is served.
+- calendar, the tenant's time zone: hold for contacts that come; who is in line at closing time is served.
+- the tenant's interruptions: hold for what is offered from then on; what is parked by them no longer is resumed.
 
 Large changes are worked off in slices, SLICE tasks and agents at a time, so that no input waits for long behind them;
 until its turn comes a contact stands in its old line.
@@ -19,6 +20,7 @@ from __future__ import annotations
 from junctor_router.domain import agent_commands, business_hours, matching
 from junctor_router.domain.agent import Agent, read_attributes
 from junctor_router.domain.attribute_index import Member
+from junctor_router.domain.capacity import MATRIX
 from junctor_router.domain.commands import ConfigurationChanged
 from junctor_router.domain.configuration import (
     AgentValue,
@@ -76,7 +78,7 @@ def change(pool: PoolState, command: ConfigurationChanged) -> None:
         case "calendar":
             warnings = _calendar(pool, id, value if isinstance(value, CalendarValue) else None)
         case "tenant":
-            pool.time_zone = value.time_zone if isinstance(value, TenantValue) else ""
+            _tenant(pool, value if isinstance(value, TenantValue) else TenantValue())
     pool.emit(ConfigurationApplied(kind, id, command.version, tuple(warnings)))
     work_off(pool)
     matching.settle(pool)
@@ -189,11 +191,21 @@ def _calendar(pool: PoolState, id: str, value: CalendarValue | None) -> list[str
     return business_hours.problems(value)
 
 
+def _tenant(pool: PoolState, value: TenantValue) -> None:
+    moved = value.interruptions != pool.tenant_value.interruptions
+    pool.tenant_value, pool.matrix = value, MATRIX.changed(value.interruptions)
+    if moved:
+        for agent in pool.agents.values():
+            pool.rework["agent", agent.id] = "interruptions_changed"
+            pool.touch_agent(agent)
+
+
 def _reread(pool: PoolState, agent: Agent) -> list[str]:
     attributes, warnings = read_attributes(agent.value, pool.attributes)
     if attributes != agent.member.attributes:
         pool.index.set_attributes(agent.member, attributes)
     agent.profile = pool.profile(attributes)
+    pool.set_matrix(agent)
     pool.refresh(agent)
     return warnings
 

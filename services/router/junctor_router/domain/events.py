@@ -77,6 +77,26 @@ class TaskOverflowed:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskParked:
+    contact_id: str
+    agent_id: str
+    channel: Channel
+    queue: str
+    for_channel: Channel
+    edge: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResumed:
+    contact_id: str
+    agent_id: str
+    channel: Channel
+    queue: str
+    parked_ms: int
+    edge: str
+
+
+@dataclass(frozen=True, slots=True)
 class TaskWrapping:
     contact_id: str
     agent_id: str
@@ -96,6 +116,7 @@ class TaskCompleted:
     completed_at: int
     by_timer: bool
     edge: str
+    parked_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +161,8 @@ Event = (
     | ReservationEnded
     | TaskRequeued
     | TaskOverflowed
+    | TaskParked
+    | TaskResumed
     | TaskWrapping
     | TaskCompleted
     | TaskCanceled

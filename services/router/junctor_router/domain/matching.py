@@ -16,7 +16,7 @@ from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.predicted_value import SEGMENT, best, lot, value_of
 from junctor_router.domain.task import FIRST_OF_ALL, Key, Task
 from junctor_router.domain.timers import HOLD, RELAX, STARVE, STEP
-from junctor_router.domain.values import AgentOrder, Hold, TaskState
+from junctor_router.domain.values import AgentOrder, Hold, ReservationState, TaskState
 from junctor_router.domain.wait_estimate import UNKNOWN, estimate
 
 ELAPSED = "elapsed"
@@ -25,6 +25,7 @@ SKIPPED_WAIT = "skipped_wait"
 PLAN_CHANGED = "plan_changed"
 RELAXED = "relaxed"
 RELEASED = "released"
+YIELDED = "yielded"
 STARVING = "starving"
 NO_SHARE = -1
 
@@ -254,7 +255,25 @@ def match_agent(pool: PoolState, agent: Agent) -> None:
             key, chosen_by = wished, WISHED
         if key is None:
             break
-        pool.reserve(pool.tasks[key[2]], agent, chosen_by)
+        offer(pool, pool.tasks[key[2]], agent, chosen_by)
+
+
+def offer(pool: PoolState, task: Task, agent: Agent, chosen_by: str) -> None:
+    """Reserves the slot. What the agent has is parked where it yields to this; what only rings there goes back in line."""
+    parks = agent.matrix.parks[task.channel]
+    if agent.tasks and parks:
+        for contact_id in sorted(agent.tasks):
+            other = pool.tasks[contact_id]
+            if other.state is TaskState.RESERVED and parks >> other.channel & 1:
+                take_back(pool, other, YIELDED)
+    pool.reserve(task, agent, chosen_by)
+
+
+def take_back(pool: PoolState, task: Task, cause: str) -> None:
+    """Rescinds the offer; the contact is in line again with its age."""
+    agent = pool.end_offer(task, ReservationState.RESCINDED, cause)
+    pool.requeued(task, cause, agent.id)
+    again(pool, task)
 
 
 def match_task(pool: PoolState, task: Task) -> None:
@@ -265,18 +284,18 @@ def match_task(pool: PoolState, task: Task) -> None:
     for agent_id in task.preferred_agents:
         agent = pool.agents.get(agent_id)
         if agent is not None and _fits(task, line, agent):
-            pool.reserve(task, agent, WISHED)
+            offer(pool, task, agent, WISHED)
             return
     if line.hold:
         return
     matching = preferred(available(pool, task, line), line.prefers, pool.index)
     if line.order is AgentOrder.HIGHEST_VALUE and matching:
         agent_id, why = _most_valuable(pool, task, matching)
-        pool.reserve(task, pool.agents[agent_id], why)
+        offer(pool, task, pool.agents[agent_id], why)
         return
     chosen = choose(matching, line.order, line.rated_by, pool.index, pool.agents, pool.now)
     if chosen is not None:
-        pool.reserve(task, pool.agents[chosen], _why(line, pool.agents[chosen]))
+        offer(pool, task, pool.agents[chosen], _why(line, pool.agents[chosen]))
 
 
 def _most_valuable(pool: PoolState, task: Task, matching: int) -> tuple[str, str]:

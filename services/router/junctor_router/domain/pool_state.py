@@ -14,20 +14,23 @@ from weakref import WeakValueDictionary
 from junctor_router.domain import reservation
 from junctor_router.domain.agent import Agent
 from junctor_router.domain.attribute_index import AttributeIndex
-from junctor_router.domain.configuration import DEFAULT_OBJECTIVE_MS, CalendarValue, QueueValue
+from junctor_router.domain.capacity import MATRIX, Matrix
+from junctor_router.domain.configuration import DEFAULT_OBJECTIVE_MS, CalendarValue, QueueValue, TenantValue
 from junctor_router.domain.contact_choice import Profile, WaitingLines
 from junctor_router.domain.events import (
     AgentStateChanged,
     Event,
     ReservationCreated,
     ReservationEnded,
+    TaskParked,
     TaskRequeued,
+    TaskResumed,
 )
 from junctor_router.domain.expression import Expression, Parse, Scalar, compile_expression
 from junctor_router.domain.plan import MISSING_PLAN, OPEN_PLAN, CompiledPlan
 from junctor_router.domain.task import FinishedTask, Task
 from junctor_router.domain.timers import HOLD, OFFER, PAUSE, RELAX, STARVE, STEP, WRAP_UP, Timers
-from junctor_router.domain.values import AgentState, AttributeType, Hold, ReservationState, TaskState
+from junctor_router.domain.values import IN_HAND, AgentState, AttributeType, Channel, Hold, ReservationState, TaskState
 from junctor_router.domain.wait_estimate import UNKNOWN, Errors, new_pace
 
 REMEMBERED_MS = 120_000
@@ -65,7 +68,7 @@ class PoolState:
     now: int = 0
     reservations: int = 0
     deletions: int = 0
-    time_zone: str = ""
+    tenant_value: TenantValue = field(default_factory=TenantValue)
     tasks: dict[str, Task] = field(default_factory=dict)
     finished: dict[str, FinishedTask] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
@@ -78,6 +81,8 @@ class PoolState:
     rework: dict[tuple[str, str], str] = field(default_factory=dict)
     """Tasks and agents that a changed value touches and that are not done over yet; each with the cause."""
 
+    matrix: Matrix = MATRIX
+    """What may come on top of what, by the tenant's value (derived)."""
     index: AttributeIndex = field(default_factory=AttributeIndex)
     lines: WaitingLines = field(default_factory=WaitingLines)
     timers: Timers = field(default_factory=Timers)
@@ -161,8 +166,39 @@ class PoolState:
     # agents
 
     def busy(self, agent: Agent) -> bool:
-        """Whether the agent has contacts in hand: assigned or in wrap-up."""
-        return any(self.tasks[c].state in (TaskState.ASSIGNED, TaskState.WRAPPING) for c in agent.tasks)
+        """Whether the agent has contacts in hand, not only offers."""
+        return any(self.tasks[c].state in IN_HAND for c in agent.tasks)
+
+    def set_matrix(self, agent: Agent) -> None:
+        own = agent.value.interruptions
+        agent.matrix = self.matrix.changed(own) if own else self.matrix
+        self.park(agent)
+
+    def park(self, agent: Agent) -> None:
+        """Parks what yields to something that the agent has, or is being offered, and resumes what does no longer."""
+        if not agent.tasks:
+            return
+        resting = agent.resting()
+        for contact_id in sorted(agent.tasks):
+            task = self.tasks[contact_id]
+            rests = bool(resting >> task.channel & 1)
+            if rests and task.state is TaskState.ASSIGNED:
+                task.parked_at = self.now
+                self.to_state(task, TaskState.PARKED)
+                for_channel = next(
+                    c for c in Channel if agent.load.get(c) and agent.matrix.parks[c] >> task.channel & 1
+                )
+                self.emit(TaskParked(contact_id, agent.id, task.channel, task.queue, for_channel, task.edge))
+            elif not rests and task.state is TaskState.PARKED:
+                parked_ms = self.unpark(task)
+                self.to_state(task, TaskState.ASSIGNED)
+                self.emit(TaskResumed(contact_id, agent.id, task.channel, task.queue, parked_ms, task.edge))
+
+    def unpark(self, task: Task) -> int:
+        """For how long it was parked now (ms)."""
+        parked_ms = self.now - task.parked_at if task.parked_at else 0
+        task.parked_at, task.parked_ms = 0, task.parked_ms + parked_ms
+        return parked_ms
 
     def refresh(self, agent: Agent, match: bool = True) -> None:
         """Tells the index what the agent may be offered now, and has the agent matched where that may be more."""
@@ -211,6 +247,7 @@ class PoolState:
     def release(self, agent: Agent, task: Task, worked: bool) -> None:
         """Gives the slot back; after the last contact a pending state is taken. `worked`: the idle time begins now."""
         agent.give_back(task.contact_id)
+        self.park(agent)
         task.agent_id, task.chosen_by = "", ""
         if worked:
             self.rank_last(agent)
@@ -246,7 +283,7 @@ class PoolState:
         match state:
             case TaskState.RESERVED:
                 found.offered += change
-            case TaskState.ASSIGNED:
+            case TaskState.ASSIGNED | TaskState.PARKED:
                 found.active += change
             case TaskState.WRAPPING:
                 found.wrapping += change
@@ -276,7 +313,10 @@ class PoolState:
         task.chosen_by = chosen_by
         task.reservation_id = reservation.reservation_id(self.tenant, self.name, self.reservations, agent.session)
         task.expires_at = self.now + self.queue_value(task.queue).offer_timeout_ms
+        others = bool(agent.tasks)
         agent.take(task.contact_id, task.channel)
+        if others:
+            self.park(agent)
         self._measure(task)
         self.take_turn(task.queue, 1)
         self.to_state(task, TaskState.RESERVED)
@@ -327,6 +367,7 @@ class PoolState:
         """Says that the contact is back; `matching.enter` puts it in line."""
         self.to_state(task, TaskState.QUEUED)
         task.assigned_at = task.ended_at = task.wrap_up_until = task.expires_at = 0
+        task.parked_at = task.parked_ms = 0
         task.reservation_id = ""
         self.emit(TaskRequeued(task.contact_id, task.queue, cause, agent_id, task.edge))
 

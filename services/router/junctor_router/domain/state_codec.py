@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from junctor_router.domain.agent import Agent, read_attributes
+from junctor_router.domain.agent import Agent, interruption_from_plain, interruption_to_plain, read_attributes
+from junctor_router.domain.capacity import MATRIX, Matrix
 from junctor_router.domain.configuration import (
     CalendarValue,
     OpenHours,
@@ -22,6 +23,7 @@ from junctor_router.domain.configuration import (
     Score,
     Share,
     Step,
+    TenantValue,
 )
 from junctor_router.domain.expression import describe
 from junctor_router.domain.matching import line_for, stand
@@ -32,7 +34,7 @@ from junctor_router.domain.timers import OFFER, PAUSE, WRAP_UP
 from junctor_router.domain.values import AgentOrder, AttributeType, Objective, TaskState
 from junctor_router.domain.wait_estimate import Errors, new_pace
 
-FORMAT = 2
+FORMAT = 3
 PIECE_BYTES = 200_000
 _MODULUS = 1 << 128
 _HEADER = ("header", "")
@@ -84,7 +86,9 @@ def restore(state: PoolState, pieces: Iterable[bytes]) -> None:
     header = rows["header"][0][1]
     if header[0] != FORMAT:
         raise ValueError(f"the state has format {header[0]}, this version reads {FORMAT}")
-    _, state.now, state.reservations, state.deletions, state.time_zone, top, gap, cursor, rework = header
+    _, state.now, state.reservations, state.deletions, tenant, top, gap, cursor, rework = header
+    state.tenant_value = _tenant(tenant)
+    state.matrix = MATRIX.changed(state.tenant_value.interruptions)
     for name, version in rows.get("version", []):
         kind, _, id = name.partition("/")
         state.versions[kind, id] = version
@@ -113,7 +117,13 @@ def restore(state: PoolState, pieces: Iterable[bytes]) -> None:
 
 def _restore_agent(state: PoolState, plain: list[Any], indexed: list[Any] | None) -> tuple[Agent, int]:
     agent, position = Agent.from_plain(plain)
-    attributes = read_attributes(agent.value, state.attributes)[0] if indexed is None else dict(indexed)
+    own = agent.value.interruptions
+    if indexed is None:
+        attributes = read_attributes(agent.value, state.attributes)[0]
+        agent.matrix = state.matrix.changed(own) if own else state.matrix
+    else:
+        attributes, allows, parks = dict(indexed[0]), *indexed[1:]
+        agent.matrix = Matrix(tuple(allows), tuple(parks))
     agent.member.attributes = attributes
     agent.profile = state.profile(attributes)
     state.agents[agent.id] = agent
@@ -187,8 +197,7 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
             agent = state.agents.get(id)
             if agent is None:
                 return None
-            old = sorted(agent.member.attributes.items()) if ("agent", id) in state.rework else None
-            return [agent.to_plain(), old]
+            return [agent.to_plain(), _old_reading(agent) if ("agent", id) in state.rework else None]
         case "finished":
             finished = state.finished.get(id)
             return None if finished is None else finished.to_plain()
@@ -241,7 +250,7 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
                 state.now,
                 state.reservations,
                 state.deletions,
-                state.time_zone,
+                [state.tenant_value.time_zone, [interruption_to_plain(i) for i in state.tenant_value.interruptions]],
                 state.index.top,
                 state.index.gap,
                 state.index.cursor,
@@ -249,6 +258,11 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
             ]
         case _:
             return None
+
+
+def _old_reading(agent: Agent) -> list[Any]:
+    """What an agent is matched by until changed values reach it."""
+    return [sorted(agent.member.attributes.items()), list(agent.matrix.allows), list(agent.matrix.parks)]
 
 
 def _old_line(state: PoolState, task: Task) -> list[Any] | None:
@@ -293,6 +307,11 @@ def _plan(plain: list[Any]) -> PlanValue:
         overflow,
         prompt,
     )
+
+
+def _tenant(plain: list[Any]) -> TenantValue:
+    zone, interruptions = plain
+    return TenantValue(zone, tuple(interruption_from_plain(one) for one in interruptions))
 
 
 def _calendar(plain: list[Any]) -> CalendarValue:

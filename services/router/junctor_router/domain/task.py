@@ -1,7 +1,8 @@
 """A contact as the router has it, from its request to the end of wrap-up.
 
 queued -> reserved -> assigned -> wrapping -> completed, or canceled; back to queued, with its age, after an offer that
-led to nothing and after a requeue. Times are Unix milliseconds; 0 is "not yet" or "none".
+led to nothing and after a requeue. Assigned and parked take turns while the agent has something that comes first. Times
+are Unix milliseconds; 0 is "not yet" or "none".
 """
 
 from __future__ import annotations
@@ -65,6 +66,9 @@ class Task:
     """The wait that was estimated at the request, until the first offer shows what it was; -1: none."""
     starves_at: int = 0
     """When it comes before all others; 0: never."""
+    parked_at: int = 0
+    parked_ms: int = 0
+    """How long it has been parked, before the present time."""
     line: Line | None = None
     """Where it is in line (derived)."""
 
@@ -110,6 +114,8 @@ class Task:
             self.starves_at,
             self.promised_ms,
             self.share,
+            self.parked_at,
+            self.parked_ms,
         ]
 
     @classmethod
@@ -119,12 +125,14 @@ class Task:
         )
         (state, step, step_entered_at, step_until, agent_id, reservation_id) = plain[11:17]
         expires_at, assigned_at, ended_at, wrap_up, paused, relaxed, relax_at, chosen_by = plain[17:25]
-        not_before, hold_ms, hold, held_until, waiting_since, starves_at, promised_ms, share = plain[25:]
+        not_before, hold_ms, hold, held_until, waiting_since, starves_at, promised_ms, share = plain[25:33]
+        parked_at, parked_ms = plain[33:]
         return cls(
             contact_id, Channel(channel), queue, tuple(requirements), dict(data), priority, arrived_at, queued_at,
             tuple(preferred), tuple(excluded), edge, TaskState(state), step, step_entered_at, step_until, relaxed,
             relax_at, agent_id, reservation_id, expires_at, assigned_at, ended_at, wrap_up, not_before, hold_ms,
             Hold(hold), held_until, waiting_since, chosen_by, dict(paused), share, promised_ms, starves_at,
+            parked_at, parked_ms,
         )  # fmt: skip
 
 

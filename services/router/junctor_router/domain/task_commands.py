@@ -28,7 +28,15 @@ from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.reservation import REQUEUE_PAUSE_MS, pause_after_rejection
 from junctor_router.domain.task import FinishedTask, Task
 from junctor_router.domain.timers import OFFER, WRAP_UP
-from junctor_router.domain.values import CHANNELS, ReservationState, TaskState, invalid, not_found, precondition
+from junctor_router.domain.values import (
+    CHANNELS,
+    IN_HAND,
+    ReservationState,
+    TaskState,
+    invalid,
+    not_found,
+    precondition,
+)
 
 LOWEST_PRIORITY = 9
 LONGEST_EXTENSION_MS = 30 * 60_000
@@ -74,7 +82,7 @@ def request(pool: PoolState, command: RequestTask) -> RequestTaskResponse:
     plan = pool.plan_of(task.queue)
     pool.emit(TaskQueued(task.contact_id, task.channel, task.queue, task.priority, task.arrived_at, plan.version))
     calendar = pool.calendars.get(queue.value.calendar)
-    if calendar is not None and not is_open(calendar, pool.time_zone, max(pool.now, task.not_before)):
+    if calendar is not None and not is_open(calendar, pool.tenant_value.time_zone, max(pool.now, task.not_before)):
         matching.overflow_to_treatment(pool, task, CLOSED, queue.value.closed_prompt)
     else:
         matching.begin(pool, task)
@@ -122,9 +130,9 @@ def requeue(pool: PoolState, command: RequeueTask) -> RequeueTaskResponse:
         pool.release(pool.agents[agent_id], task, worked=True)
     else:
         pool.leave_line(task)
-    if task.state is TaskState.ASSIGNED:
+    if task.state in IN_HAND:
         task.waiting_since = pool.now
-    if queue != task.queue or task.state is TaskState.ASSIGNED:
+    if queue != task.queue or task.state in IN_HAND:
         matching.to_queue(pool, task, queue)
     if agent_id:
         pool.pause(task, agent_id, pool.now + REQUEUE_PAUSE_MS)
@@ -150,6 +158,7 @@ def accept(pool: PoolState, command: AcceptReservation) -> AcceptReservationResp
     pool.emit(
         ReservationAccepted(task.reservation_id, task.contact_id, agent.id, task.channel, task.queue, task.edge),
     )
+    pool.park(agent)
     return AcceptReservationResponse(task.contact_id)
 
 
@@ -201,6 +210,7 @@ def completed(pool: PoolState, task: Task, disposition: str, by_timer: bool) -> 
             pool.now,
             by_timer,
             task.edge,
+            task.parked_ms,
         )
     )
     pool.finish(task, TaskState.COMPLETED, disposition)
@@ -210,7 +220,8 @@ def _customer_gone(pool: PoolState, task: Task, cause: str) -> TaskState:
     match task.state:
         case TaskState.WRAPPING:
             return TaskState.WRAPPING
-        case TaskState.ASSIGNED:
+        case TaskState.ASSIGNED | TaskState.PARKED:
+            pool.unpark(task)
             return _wrap_up(pool, task)
         case TaskState.RESERVED:
             pool.end_offer(task, ReservationState.CANCELED, cause)

@@ -26,6 +26,11 @@ class TaskState(IntEnum):
     WRAPPING = 4
     COMPLETED = 5
     CANCELED = 6
+    PARKED = 7
+
+
+IN_HAND = frozenset({TaskState.ASSIGNED, TaskState.PARKED, TaskState.WRAPPING})
+"""The states in which an agent has a contact, not only an offer."""
 
 
 class Hold(IntEnum):

@@ -181,8 +181,10 @@ def test_the_phone_blocks_voice_only(centre, state):
     assert centre.do(ReportDevice("ann", state)).events == ()
     assert centre.arrive("v1").response.state is TaskState.QUEUED
     assert centre.arrive("t1", channel=Channel.MAIL).response.state is TaskState.RESERVED
+    centre.accept("t1")
     assert names(centre.do(ReportDevice("ann", DeviceState.IDLE)).events) == [
         "AgentDeviceChanged",
+        "TaskParked",
         "ReservationCreated",
     ]
 

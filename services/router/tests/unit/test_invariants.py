@@ -11,8 +11,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from junctor_router.domain import commands as c
 from junctor_router.domain import events as e
-from junctor_router.domain.capacity import INTERRUPTS, NEEDS_DEVICE
-from junctor_router.domain.configuration import AgentValue, PlanValue, QueueValue, Relaxing, Score, Share, Step
+from junctor_router.domain.capacity import INTERRUPTIONS, NEEDS_DEVICE
+from junctor_router.domain.configuration import (
+    AgentValue,
+    Interruption,
+    PlanValue,
+    QueueValue,
+    Relaxing,
+    Score,
+    Share,
+    Step,
+    TenantValue,
+)
 from junctor_router.domain.expression import holds
 from junctor_router.domain.matching import line_for
 from junctor_router.domain.values import (
@@ -70,6 +80,15 @@ queue_values = st.builds(
     objective=st.sampled_from(list(Objective)),
     explore_percent=st.sampled_from([0, 50]),
 )
+some_channels = st.lists(st.sampled_from([Channel.VOICE, Channel.CHAT, Channel.MAIL]), max_size=2, unique=True).map(
+    tuple
+)
+interruptions = st.lists(
+    st.builds(Interruption, st.sampled_from([Channel.VOICE, Channel.CHAT, Channel.MAIL]), some_channels, some_channels),
+    max_size=2,
+    unique_by=lambda one: one.channel,
+).map(tuple)
+tenant_values = st.builds(TenantValue, st.just(""), interruptions)
 agent_values = st.builds(
     AgentValue,
     st.fixed_dictionaries(
@@ -81,6 +100,8 @@ agent_values = st.builds(
         },
     ),
     st.sampled_from(["", "phone", "phone"]),
+    st.sampled_from([{}, {}, {Channel.CHAT: 2}]),
+    st.just(()) | interruptions,
 )
 
 
@@ -113,7 +134,15 @@ class RouterMachine(RuleBasedStateMachine):
                 case e.TaskCompleted() | e.TaskCanceled() | e.TaskOverflowed():
                     assert event.contact_id not in self.open_reservations.values()
                     self.accepted[event.contact_id] = 0
+        self.free_slots([event for event in events if isinstance(event, e.ReservationCreated)])
         self.arrival_order([event for event in events if isinstance(event, e.ReservationCreated)])
+
+    def free_slots(self, offers):
+        """An offer takes a slot that the agent has, by the values in force."""
+        for offer in offers:
+            agent = self.centre.pool.state.agents[offer.agent_id]
+            slots = agent.value.capacity.get(offer.channel, {Channel.VOICE: 1, Channel.CHAT: 4}.get(offer.channel, 8))
+            assert Counter(agent.tasks.values())[offer.channel] <= slots
 
     def arrival_order(self, offers):
         """Whoever stands before an offered contact in the same line could not have had that agent."""
@@ -242,6 +271,10 @@ class RouterMachine(RuleBasedStateMachine):
     def change_agent(self, id, value):
         self.check(self.centre.configure(id, value).events)
 
+    @rule(value=tenant_values)
+    def change_tenant(self, value):
+        self.check(self.centre.configure("self", value, "tenant").events)
+
     @rule(kind=st.sampled_from([("queue", QUEUES), ("plan", ["p1", "p2"]), ("agent", AGENTS)]), data=st.data())
     def delete(self, kind, data):
         self.check(self.centre.delete(kind[0], data.draw(st.sampled_from(kind[1]))).events)
@@ -261,18 +294,16 @@ class RouterMachine(RuleBasedStateMachine):
         return (task.agent_id, task.reservation_id, contact)
 
     @invariant()
-    def capacity_is_never_exceeded(self):
+    def an_agents_load_is_what_it_has(self):
         for agent in self.centre.pool.state.agents.values():
             held = Counter(agent.tasks.values())
             assert dict(held) == {channel: n for channel, n in agent.load.items() if n}
-            for channel, count in held.items():
-                assert count <= agent.value.capacity.get(channel, {Channel.VOICE: 1, Channel.CHAT: 4}.get(channel, 8))
 
     @invariant()
     def tasks_and_agents_agree(self):
         state = self.centre.pool.state
         for task in state.tasks.values():
-            held = task.state in (TaskState.RESERVED, TaskState.ASSIGNED, TaskState.WRAPPING)
+            held = task.state is not TaskState.QUEUED
             assert bool(task.agent_id) == held
             assert (task.line is not None) == (task.state is TaskState.QUEUED)
             if held:
@@ -288,6 +319,19 @@ class RouterMachine(RuleBasedStateMachine):
         assert sorted(self.open_reservations.values()) == sorted(reserved), "a reservation outlived its contact"
 
     @invariant()
+    def what_yields_is_parked_and_nothing_else(self):
+        state = self.centre.pool.state
+        for agent in state.agents.values():
+            if ("agent", agent.id) in state.rework:
+                continue
+            rules = rules_of(state, agent)
+            for contact in agent.tasks:
+                task = state.tasks[contact]
+                yields = any(task.channel in rules[other][1] for other in agent.tasks.values())
+                if task.state in (TaskState.ASSIGNED, TaskState.PARKED):
+                    assert (task.state is TaskState.PARKED) == yields
+
+    @invariant()
     def nobody_waits_for_an_agent_who_is_free(self):
         """Judged one by one, without index, lines or caches."""
         state = self.centre.pool.state
@@ -297,7 +341,7 @@ class RouterMachine(RuleBasedStateMachine):
             for agent in state.agents.values():
                 if task.hold and agent.id not in task.preferred_agents:
                     continue
-                if may_take(agent, task) and holds(task.line.wanted, agent.member.attributes):
+                if may_take(state, agent, task) and holds(task.line.wanted, agent.member.attributes):
                     raise AssertionError(f"{task.contact_id} waits though {agent.id} is free")
 
     @invariant()
@@ -321,7 +365,16 @@ class RouterMachine(RuleBasedStateMachine):
         assert self.centre.restored().hash() == self.centre.pool.hash()
 
 
-def may_take(agent, task):
+def rules_of(state, agent):
+    """What may be in hand when a contact of each channel comes, and what of that is parked: the agent's, the tenant's, or
+    the default."""
+    rules = {}
+    for one in (*INTERRUPTIONS, *state.tenant_value.interruptions, *agent.value.interruptions):
+        rules[one.channel] = ({*one.beside, *one.parks, one.channel}, {*one.parks} - {one.channel})
+    return rules
+
+
+def may_take(state, agent, task):
     if agent.state is not AgentState.READY or agent.pending or agent.deleted:
         return False
     if agent.id in task.excluded_agents or agent.id in task.paused:
@@ -333,9 +386,9 @@ def may_take(agent, task):
     if channel in NEEDS_DEVICE and blocked:
         return False
     held = Counter(agent.tasks.values())
-    if held[channel] >= {Channel.VOICE: 1, Channel.CHAT: 4, Channel.MAIL: 8}[channel]:
+    if held[channel] >= agent.value.capacity.get(channel, {Channel.VOICE: 1, Channel.CHAT: 4}.get(channel, 8)):
         return False
-    return all(other is channel or other in INTERRUPTS[channel] for other in held)
+    return all(other in rules_of(state, agent)[channel][0] for other in held)
 
 
 RouterMachine.TestCase.settings = settings(

@@ -713,11 +713,33 @@ class Tenant(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class InterruptionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Interruption: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Interruption | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     NOT_READY_REASONS_FIELD_NUMBER: _builtins.int
     DISPOSITIONS_FIELD_NUMBER: _builtins.int
+    INTERRUPTIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The shown name."""
     time_zone: _builtins.str
@@ -732,6 +754,13 @@ class Tenant(_message.Message):
     def dispositions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Outcome codes."""
 
+    @_builtins.property
+    def interruptions(self) -> _containers.MessageMap[_builtins.str, Global___Interruption]:
+        """What an agent may have in hand when another contact comes, by the channel that comes (`voice`, `chat`, ...). A
+        channel that is not named has the default: `voice` and `video` come beside `message` and park `mail`; `chat` comes
+        beside `mail` and `message`; `mail` and `message` come beside each other.
+        """
+
     def __init__(
         self,
         *,
@@ -740,14 +769,45 @@ class Tenant(_message.Message):
         language: _builtins.str = ...,
         not_ready_reasons: _abc.Iterable[_builtins.str] | None = ...,
         dispositions: _abc.Iterable[_builtins.str] | None = ...,
+        interruptions: _abc.Mapping[_builtins.str, Global___Interruption] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dispositions", b"dispositions", "language", b"language", "name", b"name", "not_ready_reasons", b"not_ready_reasons", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dispositions", b"dispositions", "interruptions", b"interruptions", "language", b"language", "name", b"name", "not_ready_reasons", b"not_ready_reasons", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Tenant: _TypeAlias = Tenant  # noqa: Y015
+
+@_typing.final
+class Interruption(_message.Message):
+    """What may be in hand when a contact of a channel comes, beside contacts of the same channel (see `capacity`)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BESIDE_FIELD_NUMBER: _builtins.int
+    PARKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def beside(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Channels whose contacts go on beside it."""
+
+    @_builtins.property
+    def parks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Channels whose contacts are parked for it and resumed after its wrap-up; what only rings there goes back in line."""
+
+    def __init__(
+        self,
+        *,
+        beside: _abc.Iterable[_builtins.str] | None = ...,
+        parks: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beside", b"beside", "parks", b"parks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Interruption: _TypeAlias = Interruption  # noqa: Y015
 
 @_typing.final
 class Pool(_message.Message):
@@ -865,6 +925,27 @@ class Agent(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class InterruptionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Interruption: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Interruption | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
@@ -872,6 +953,7 @@ class Agent(_message.Message):
     CAPACITY_FIELD_NUMBER: _builtins.int
     POOL_FIELD_NUMBER: _builtins.int
     UNIT_FIELD_NUMBER: _builtins.int
+    INTERRUPTIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The shown name."""
     device: _builtins.str
@@ -892,6 +974,10 @@ class Agent(_message.Message):
     def capacity(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """How many contacts at once, by channel (`voice`, `chat`, ...); a missing one takes the default."""
 
+    @_builtins.property
+    def interruptions(self) -> _containers.MessageMap[_builtins.str, Global___Interruption]:
+        """Where this agent's rules are not the tenant's, by the channel that comes."""
+
     def __init__(
         self,
         *,
@@ -902,10 +988,11 @@ class Agent(_message.Message):
         capacity: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         pool: _builtins.str = ...,
         unit: _builtins.str = ...,
+        interruptions: _abc.Mapping[_builtins.str, Global___Interruption] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "capacity", b"capacity", "device", b"device", "device_ha1", b"device_ha1", "name", b"name", "pool", b"pool", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "capacity", b"capacity", "device", b"device", "device_ha1", b"device_ha1", "interruptions", b"interruptions", "name", b"name", "pool", b"pool", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

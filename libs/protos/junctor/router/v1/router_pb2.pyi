@@ -41,6 +41,8 @@ class _TaskStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskState.V
     """Done."""
     TASK_STATE_CANCELED: _TaskState.ValueType  # 6
     """Taken out of line."""
+    TASK_STATE_PARKED: _TaskState.ValueType  # 7
+    """With an agent, who does something else first: it goes on by itself after that."""
 
 class TaskState(_TaskState, metaclass=_TaskStateEnumTypeWrapper):
     """Where a task is."""
@@ -59,6 +61,8 @@ TASK_STATE_COMPLETED: TaskState.ValueType  # 5
 """Done."""
 TASK_STATE_CANCELED: TaskState.ValueType  # 6
 """Taken out of line."""
+TASK_STATE_PARKED: TaskState.ValueType  # 7
+"""With an agent, who does something else first: it goes on by itself after that."""
 Global___TaskState: _TypeAlias = TaskState  # noqa: Y015
 
 class _ReservationState:
@@ -1817,6 +1821,90 @@ class TaskOverflowed(_message.Message):
 Global___TaskOverflowed: _TypeAlias = TaskOverflowed  # noqa: Y015
 
 @_typing.final
+class TaskParked(_message.Message):
+    """A contact rests with its agent, for another one that comes first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    FOR_CHANNEL_FIELD_NUMBER: _builtins.int
+    EDGE_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    agent_id: _builtins.str
+    """The agent."""
+    channel: _contact_pb2.Channel.ValueType
+    """The channel."""
+    queue: _builtins.str
+    """The queue."""
+    for_channel: _contact_pb2.Channel.ValueType
+    """The channel of what comes first."""
+    edge: _builtins.str
+    """The service that owns the contact."""
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        channel: _contact_pb2.Channel.ValueType = ...,
+        queue: _builtins.str = ...,
+        for_channel: _contact_pb2.Channel.ValueType = ...,
+        edge: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "channel", b"channel", "contact_id", b"contact_id", "edge", b"edge", "for_channel", b"for_channel", "queue", b"queue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskParked: _TypeAlias = TaskParked  # noqa: Y015
+
+@_typing.final
+class TaskResumed(_message.Message):
+    """A parked contact goes on with its agent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    PARKED_MS_FIELD_NUMBER: _builtins.int
+    EDGE_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    agent_id: _builtins.str
+    """The agent."""
+    channel: _contact_pb2.Channel.ValueType
+    """The channel."""
+    queue: _builtins.str
+    """The queue."""
+    parked_ms: _builtins.int
+    """Milliseconds it was parked."""
+    edge: _builtins.str
+    """The service that owns the contact."""
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        channel: _contact_pb2.Channel.ValueType = ...,
+        queue: _builtins.str = ...,
+        parked_ms: _builtins.int = ...,
+        edge: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "channel", b"channel", "contact_id", b"contact_id", "edge", b"edge", "parked_ms", b"parked_ms", "queue", b"queue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskResumed: _TypeAlias = TaskResumed  # noqa: Y015
+
+@_typing.final
 class TaskWrapping(_message.Message):
     """The customer is gone, the agent works on."""
 
@@ -1866,6 +1954,7 @@ class TaskCompleted(_message.Message):
     COMPLETED_AT_FIELD_NUMBER: _builtins.int
     BY_TIMER_FIELD_NUMBER: _builtins.int
     EDGE_FIELD_NUMBER: _builtins.int
+    PARKED_MS_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """The contact."""
     agent_id: _builtins.str
@@ -1886,6 +1975,8 @@ class TaskCompleted(_message.Message):
     """True where the wrap-up's timer ended it."""
     edge: _builtins.str
     """The service that owns the contact."""
+    parked_ms: _builtins.int
+    """Milliseconds it was parked, of those between assigned and ended."""
     def __init__(
         self,
         *,
@@ -1899,10 +1990,11 @@ class TaskCompleted(_message.Message):
         completed_at: _builtins.int = ...,
         by_timer: _builtins.bool = ...,
         edge: _builtins.str = ...,
+        parked_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "assigned_at", b"assigned_at", "by_timer", b"by_timer", "channel", b"channel", "completed_at", b"completed_at", "contact_id", b"contact_id", "disposition", b"disposition", "edge", b"edge", "ended_at", b"ended_at", "queue", b"queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "assigned_at", b"assigned_at", "by_timer", b"by_timer", "channel", b"channel", "completed_at", b"completed_at", "contact_id", b"contact_id", "disposition", b"disposition", "edge", b"edge", "ended_at", b"ended_at", "parked_ms", b"parked_ms", "queue", b"queue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
