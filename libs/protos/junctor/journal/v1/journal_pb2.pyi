@@ -208,7 +208,10 @@ Global___Entry: _TypeAlias = Entry  # noqa: Y015
 
 @_typing.final
 class EpochStarted(_message.Message):
-    """The first entry of a site epoch."""
+    """The first record of a site epoch, after its first owner's claim; a second one is void. Nothing of the site epoch counts
+    before it. Its relay publishes it as an event of this type, with the id UUIDv5(topic, partition, site epoch), where it
+    ends a site epoch: edges learn from it which offers still stand.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -218,14 +221,23 @@ class EpochStarted(_message.Message):
     CUT_SEQ_FIELD_NUMBER: _builtins.int
     CUT_HASH_FIELD_NUMBER: _builtins.int
     REISSUED_FIELD_NUMBER: _builtins.int
+    NOW_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
+    SITE_FIELD_NUMBER: _builtins.int
     owner_id: _builtins.int
     """The owner's random id, as in its claim."""
     previous_site_epoch: _builtins.int
-    """The site epoch that ends here."""
+    """The site epoch that ends here; 0 for the first one of a partition."""
     cut_seq: _builtins.int
     """The last entry of the ended epoch that counts; decisions beyond it are void."""
     cut_hash: _builtins.bytes
     """Chain hash of that entry."""
+    now: _builtins.int
+    """Unix milliseconds at which it began; never lower than in the entry before."""
+    partition: _builtins.int
+    """The partition of the journal, for those who read the event."""
+    site: _builtins.str
+    """The site that leads."""
     @_builtins.property
     def epoch(self) -> Global___Epoch:
         """The new epoch."""
@@ -243,10 +255,13 @@ class EpochStarted(_message.Message):
         cut_seq: _builtins.int = ...,
         cut_hash: _builtins.bytes = ...,
         reissued: _abc.Iterable[_any_pb2.Any] | None = ...,
+        now: _builtins.int = ...,
+        partition: _builtins.int = ...,
+        site: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cut_hash", b"cut_hash", "cut_seq", b"cut_seq", "epoch", b"epoch", "owner_id", b"owner_id", "previous_site_epoch", b"previous_site_epoch", "reissued", b"reissued"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cut_hash", b"cut_hash", "cut_seq", b"cut_seq", "epoch", b"epoch", "now", b"now", "owner_id", b"owner_id", "partition", b"partition", "previous_site_epoch", b"previous_site_epoch", "reissued", b"reissued", "site", b"site"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -305,22 +320,26 @@ class Coordinates(_message.Message):
     TOPIC_FIELD_NUMBER: _builtins.int
     PARTITION_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
+    SITE_FIELD_NUMBER: _builtins.int
     topic: _builtins.str
     """The topic's name."""
     partition: _builtins.int
     """The partition."""
     offset: _builtins.int
     """The offset."""
+    site: _builtins.str
+    """The site in whose Kafka the topic is: a mirror's copy has other offsets."""
     def __init__(
         self,
         *,
         topic: _builtins.str = ...,
         partition: _builtins.int = ...,
         offset: _builtins.int = ...,
+        site: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["offset", b"offset", "partition", b"partition", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offset", b"offset", "partition", b"partition", "site", b"site", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -492,13 +511,16 @@ class SnapshotManifest(_message.Message):
     SNAPSHOT_ID_FIELD_NUMBER: _builtins.int
     CHUNKS_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    SITE_EPOCH_FIELD_NUMBER: _builtins.int
+    JOURNALS_FIELD_NUMBER: _builtins.int
+    BEGUN_FIELD_NUMBER: _builtins.int
     NEXT_OFFSET_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     OWNER_ID_FIELD_NUMBER: _builtins.int
-    SEQ_FIELD_NUMBER: _builtins.int
-    HASH_FIELD_NUMBER: _builtins.int
     CUT_FIELD_NUMBER: _builtins.int
-    FORMAT_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     CUTS_FIELD_NUMBER: _builtins.int
     snapshot_id: _builtins.str
@@ -507,20 +529,30 @@ class SnapshotManifest(_message.Message):
     """How many chunks there are."""
     sha256: _builtins.bytes
     """SHA-256 over the chunks' data in order."""
+    seq: _builtins.int
+    """The last entry that it holds."""
+    hash: _builtins.bytes
+    """Chain hash of that entry."""
+    format: _builtins.int
+    """The format of the encoded state; a reader that does not know it replays the journal instead."""
+    site_epoch: _builtins.int
+    """The site epoch of the last entry."""
     next_offset: _builtins.int
     """Offset of the first journal record that the snapshot does not hold, in the cluster it was written in."""
     owner_id: _builtins.int
     """The reader's place: owner."""
-    seq: _builtins.int
-    """The reader's place: sequence of the last valid entry."""
-    hash: _builtins.bytes
-    """The reader's place: chain hash of the last valid entry."""
     cut: _builtins.bool
     """The reader's place: true after a gap, until the next claim."""
-    format: _builtins.int
-    """The format of the encoded state; a reader that does not know it replays the journal instead."""
     address: _builtins.str
     """The reader's place: where the owner's gRPC server is reached, host:port."""
+    @_builtins.property
+    def journals(self) -> _containers.RepeatedCompositeFieldContainer[Global___JournalPlace]:
+        """Where each journal is to be read on: the own one, and with two sites the mirrored one."""
+
+    @_builtins.property
+    def begun(self) -> _containers.RepeatedCompositeFieldContainer[Global___BegunEpoch]:
+        """The site epochs known to have begun."""
+
     @_builtins.property
     def epoch(self) -> Global___Epoch:
         """The reader's place: epoch."""
@@ -535,23 +567,114 @@ class SnapshotManifest(_message.Message):
         snapshot_id: _builtins.str = ...,
         chunks: _builtins.int = ...,
         sha256: _builtins.bytes = ...,
+        seq: _builtins.int = ...,
+        hash: _builtins.bytes = ...,
+        format: _builtins.int = ...,
+        site_epoch: _builtins.int = ...,
+        journals: _abc.Iterable[Global___JournalPlace] | None = ...,
+        begun: _abc.Iterable[Global___BegunEpoch] | None = ...,
         next_offset: _builtins.int = ...,
         epoch: Global___Epoch | None = ...,
         owner_id: _builtins.int = ...,
-        seq: _builtins.int = ...,
-        hash: _builtins.bytes = ...,
         cut: _builtins.bool = ...,
-        format: _builtins.int = ...,
         address: _builtins.str = ...,
         cuts: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "chunks", b"chunks", "cut", b"cut", "cuts", b"cuts", "epoch", b"epoch", "format", b"format", "hash", b"hash", "next_offset", b"next_offset", "owner_id", b"owner_id", "seq", b"seq", "sha256", b"sha256", "snapshot_id", b"snapshot_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "begun", b"begun", "chunks", b"chunks", "cut", b"cut", "cuts", b"cuts", "epoch", b"epoch", "format", b"format", "hash", b"hash", "journals", b"journals", "next_offset", b"next_offset", "owner_id", b"owner_id", "seq", b"seq", "sha256", b"sha256", "site_epoch", b"site_epoch", "snapshot_id", b"snapshot_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SnapshotManifest: _TypeAlias = SnapshotManifest  # noqa: Y015
+
+@_typing.final
+class JournalPlace(_message.Message):
+    """Where a reader of one journal partition stands: all that its verdicts depend on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOPIC_FIELD_NUMBER: _builtins.int
+    NEXT_OFFSET_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    SITE_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    CUT_FIELD_NUMBER: _builtins.int
+    BEGUN_FIELD_NUMBER: _builtins.int
+    topic: _builtins.str
+    """The journal's topic in this cluster."""
+    next_offset: _builtins.int
+    """Offset of the next record, in the cluster it was written in."""
+    owner_id: _builtins.int
+    """The owner that reigns."""
+    address: _builtins.str
+    """Where that owner's gRPC server is reached, host:port."""
+    site: _builtins.str
+    """The site of that owner."""
+    seq: _builtins.int
+    """Sequence of the last entry that counts in this journal."""
+    hash: _builtins.bytes
+    """Chain hash of that entry."""
+    cut: _builtins.bool
+    """True after a gap or a seal, until the next claim."""
+    begun: _builtins.int
+    """The last site epoch that began in this journal."""
+    @_builtins.property
+    def epoch(self) -> Global___Epoch:
+        """The epoch that reigns."""
+
+    def __init__(
+        self,
+        *,
+        topic: _builtins.str = ...,
+        next_offset: _builtins.int = ...,
+        epoch: Global___Epoch | None = ...,
+        owner_id: _builtins.int = ...,
+        address: _builtins.str = ...,
+        site: _builtins.str = ...,
+        seq: _builtins.int = ...,
+        hash: _builtins.bytes = ...,
+        cut: _builtins.bool = ...,
+        begun: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "begun", b"begun", "cut", b"cut", "epoch", b"epoch", "hash", b"hash", "next_offset", b"next_offset", "owner_id", b"owner_id", "seq", b"seq", "site", b"site", "topic", b"topic"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JournalPlace: _TypeAlias = JournalPlace  # noqa: Y015
+
+@_typing.final
+class BegunEpoch(_message.Message):
+    """A site epoch and the journal in which its entries lie."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_FIELD_NUMBER: _builtins.int
+    TOPIC_FIELD_NUMBER: _builtins.int
+    topic: _builtins.str
+    """The journal's topic in this cluster."""
+    @_builtins.property
+    def started(self) -> Global___EpochStarted:
+        """The record that began it; `reissued` is left out where the state holds it."""
+
+    def __init__(
+        self,
+        *,
+        started: Global___EpochStarted | None = ...,
+        topic: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["started", b"started"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["started", b"started", "topic", b"topic"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BegunEpoch: _TypeAlias = BegunEpoch  # noqa: Y015
 
 @_typing.final
 class SnapshotRecord(_message.Message):
