@@ -23,7 +23,7 @@ from junctor.options.v1 import options_pb2
 from junctor_service.crypto import KEY_BYTES, Aes256Gcm, Cipher, NotAuthentic, derived_key, keyed_hash, new_key
 from junctor_service.key_store import KeyStore, SqliteKeyStore, StoredKey
 from junctor_service.redaction import personal_class, redacted, unpacked
-from junctor_service.settings import CommonSettings
+from junctor_service.settings import CommonSettings, Secret, SettingsError
 
 __all__ = ["CannotBeSealed", "Erased", "Sealer", "UnknownKey", "is_sealed", "open_sealer", "redacted"]
 
@@ -219,13 +219,30 @@ def _payload(text: str) -> bytes:
 
 
 def open_sealer(settings: CommonSettings) -> Sealer:
-    """The sealer of a site over the key store's directory: `master.key` (made if missing) and `data_keys.sqlite`.
+    """The sealer of a site. Keys are in PostgreSQL where `key_store_url` names one, else in the key store's directory:
+    `master.key` (made if missing) and `data_keys.sqlite`.
 
-    Raises `OSError` if the directory cannot be used, `ValueError` if `master.key` does not hold 32 bytes in hex.
+    Raises `OSError` if the directory cannot be used, `SettingsError` or `ValueError` for a master key that is none.
     """
     directory = settings.keys_dir
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Sealer(SqliteKeyStore(directory / "data_keys.sqlite"), _master_key(directory / "master.key"))
+    if settings.key_store_url is None or settings.master_key is None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    master = _given_master_key(settings.master_key) if settings.master_key else _master_key(directory / "master.key")
+    if settings.key_store_url is None:
+        return Sealer(SqliteKeyStore(directory / "data_keys.sqlite"), master)
+    from junctor_service.postgres_key_store import PostgresKeyStore  # needs libpq, which not every site has
+
+    return Sealer(PostgresKeyStore(settings.key_store_url.reveal()), master)
+
+
+def _given_master_key(given: Secret) -> bytes:
+    try:
+        key = bytes.fromhex(given.reveal().strip())
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise SettingsError([f"JUNCTOR_MASTER_KEY is not a key; expected {2 * KEY_BYTES} hexadecimal digits."])
+    return key
 
 
 def _master_key(path: Path) -> bytes:

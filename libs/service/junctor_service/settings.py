@@ -132,6 +132,12 @@ class CommonSettings:
     )
     tracing: bool = setting("Whether spans are recorded.", default=True)
     key_store_dir: Path | None = setting("Where contacts' keys are kept; `keys` in the state directory.", default=None)
+    key_store_url: Secret | None = setting(
+        "postgresql://…, where keys are kept in PostgreSQL; else they are in files.", default=None
+    )
+    master_key: Secret | None = setting(
+        "What wraps contacts' keys, 64 hexadecimal digits; else a file beside them.", default=None
+    )
     drain_deadline: Duration = setting(
         "From SIGTERM to the hard end.", default=Duration(10.0), minimum=0.1, maximum=600
     )

@@ -3,12 +3,29 @@
 import threading
 
 import pytest
+from junctor_service.errors import Code, ServiceError
 from junctor_service.key_store import MemoryKeyStore, SqliteKeyStore, StoredKey
+from junctor_service.postgres_key_store import PostgresKeyStore
+from junctor_testkit.local_postgres import PostgresServer, installed
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory):
+    if not installed():
+        pytest.skip("no PostgreSQL can be started here (Debian: postgresql)")
+    with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def store(request, tmp_path):
-    made = MemoryKeyStore() if request.param == "memory" else SqliteKeyStore(tmp_path / "keys.sqlite")
+    match request.param:
+        case "memory":
+            made = MemoryKeyStore()
+        case "sqlite":
+            made = SqliteKeyStore(tmp_path / "keys.sqlite")
+        case _:
+            made = PostgresKeyStore(request.getfixturevalue("postgres").new_database())
     yield made
     made.close()
 
@@ -55,6 +72,18 @@ def test_threads_that_add_at_once_get_one_key(store):
         thread.join(10)
     assert len(got) == 8
     assert len(set(got)) == 1
+
+
+def test_a_database_that_was_restarted_is_found_again_and_one_that_is_away_is_told(postgres):
+    store = PostgresKeyStore(postgres.new_database())
+    store.add(KEY)
+    postgres.stop()
+    with pytest.raises(ServiceError) as away:
+        store.of_id("k1")
+    assert (away.value.code, away.value.reason) == (Code.UNAVAILABLE, "KEY_STORE_UNAVAILABLE")
+    postgres.start()
+    assert store.of_id("k1") == KEY
+    store.close()
 
 
 def test_the_sqlite_file_keeps_keys_shares_them_and_forgets_erased_bytes(tmp_path):
