@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
 from google.protobuf.message import Message
 from junctor.journal.v1 import journal_pb2
 from junctor.router.v1 import router_pb2
@@ -20,7 +21,11 @@ from junctor_service.errors import Code, ServiceError
 from junctor_router.application.cel import parse
 from junctor_router.application.messages import command_of, event_message, response_message
 from junctor_router.domain.pool import Pool
+from junctor_router.domain.state_codec import RowCodec
 from junctor_router.domain.values import Refused
+
+ROWS = RowCodec(msgspec.json.Encoder().encode, msgspec.json.Decoder().decode)
+"""Several times faster than the standard library's."""
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +45,7 @@ class PoolsFold:
             raise UnknownMessage(f"{body.DESCRIPTOR.full_name} is no command of the router")
         pool = self.pool(input.tenant, input.stream)
         if pool is None:
-            pool = Pool(input.tenant, input.stream, parse)
+            pool = Pool(input.tenant, input.stream, parse, ROWS)
             if isinstance(body, router_pb2.ConfigurationChanged):
                 self._pools.setdefault(input.tenant, {})[input.stream] = pool
         try:
@@ -51,6 +56,7 @@ class PoolsFold:
             return Applied(refusal=ServiceError(Code.INTERNAL, message, reason="CORE_FAILED").to_status())
         finally:
             if input.stream in self._pools.get(input.tenant, {}):
+                pool.catch_up()
                 self._timers.set((input.tenant, input.stream), pool.next_due())
         if outcome.refusal is not None:
             return Applied(refusal=_status(outcome.refusal))
@@ -83,7 +89,7 @@ class PoolsFold:
             grouped.setdefault((tenant, name), []).append(rows)
         self._pools, self._timers = {}, Timers()
         for (tenant, name), pieces in grouped.items():
-            pool = Pool(tenant, name, parse)
+            pool = Pool(tenant, name, parse, ROWS)
             pool.load(pieces)
             self._pools.setdefault(tenant, {})[name] = pool
             self._timers.set((tenant, name), pool.next_due())

@@ -101,7 +101,7 @@ def _step(pool: PoolState, task: Task, plan: CompiledPlan, number: int) -> StepE
     required = compiled.required(task.relaxed if current else 0, task.share if current else -1)
     roots = [
         *(expression.root for expression in required),
-        *(pool.requirement(text).root for text in task.requirements),
+        *(pool.requirement_in_force(text).root for text in task.requirements),
     ]
     everyone = pool.index.everyone
     remaining = everyone

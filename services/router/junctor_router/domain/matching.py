@@ -208,7 +208,7 @@ def overflow_to_treatment(pool: PoolState, task: Task, name: str, prompt: str) -
 def line_for(pool: PoolState, task: Task, plan: CompiledPlan, step: int, relaxed: int, share: int) -> Line:
     """The line of the contacts that want exactly what this one wants at that step, so far relaxed."""
     compiled = plan.steps[step]
-    expressions = [*compiled.required(relaxed, share), *(pool.requirement(text) for text in task.requirements)]
+    expressions = [*compiled.required(relaxed, share), *(pool.requirement_in_force(text) for text in task.requirements)]
     ranking = compiled.preferred(relaxed)
     keys = [key for expression in (*expressions, *ranking) for key in expression.data_keys]
     key = (

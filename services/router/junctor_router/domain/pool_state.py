@@ -26,8 +26,8 @@ from junctor_router.domain.events import (
     TaskRequeued,
     TaskResumed,
 )
-from junctor_router.domain.expression import Expression, Parse, Scalar, compile_expression
-from junctor_router.domain.plan import MISSING_PLAN, OPEN_PLAN, CompiledPlan
+from junctor_router.domain.expression import Expression, ExpressionRefused, Parse, Scalar, compile_expression
+from junctor_router.domain.plan import MISSING_PLAN, NOBODY, OPEN_PLAN, CompiledPlan
 from junctor_router.domain.task import FinishedTask, Task
 from junctor_router.domain.timers import HOLD, OFFER, PAUSE, RELAX, STARVE, STEP, WRAP_UP, Timers
 from junctor_router.domain.values import IN_HAND, AgentState, AttributeType, Channel, Hold, ReservationState, TaskState
@@ -152,6 +152,14 @@ class PoolState:
                 self._requirements.clear()
             found = self._requirements[text] = compile_expression(text, self.parse, self.attributes)
         return found
+
+    def requirement_in_force(self, text: str) -> Expression:
+        """A requirement of a contact that was taken: where an attribute's type has changed since and it can no longer be
+        used, nobody meets it."""
+        try:
+            return self.requirement(text)
+        except ExpressionRefused:
+            return NOBODY
 
     def forget_compiled(self) -> None:
         self._requirements.clear()

@@ -1,15 +1,15 @@
 """A pool's state as bytes: one JSON row for each task, agent and value, kept from one time to the next.
 
-The hash is the sum of the rows' SHA-256 (modulo 2^128), so it does not depend on an order and costs only what changed;
-the dump is the kept rows themselves.
+The hash is the sum of the rows' BLAKE2b (modulo 2^128), so it does not depend on an order and costs only what changed;
+the dump is the kept rows themselves, and a loaded state begins with the rows that it was loaded from.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from junctor_router.domain.agent import Agent, interruption_from_plain, interruption_to_plain, read_attributes
@@ -40,15 +40,29 @@ _MODULUS = 1 << 128
 _HEADER = ("header", "")
 _ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
+RowKey = tuple[str, str]
+"""Kind and id."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowCodec:
+    """Lists, texts, whole numbers and booleans as JSON without spaces, in UTF-8, and back. Any codec must give the same
+    bytes as `STANDARD`: the hash is made of them."""
+
+    encode: Callable[[Any], bytes]
+    decode: Callable[[bytes], Any]
+
+
+STANDARD = RowCodec(lambda plain: _ENCODE(plain).encode(), json.loads)
+
 
 class Encoded:
-    """The rows of one pool as they were when last asked for."""
+    """The rows of one pool as they were when last looked at."""
 
-    def __init__(self) -> None:
-        self._rows: dict[tuple[str, str], bytes] = {}
-        self._digests: dict[tuple[str, str], int] = {}
+    def __init__(self, codec: RowCodec) -> None:
+        self._codec = codec
+        self._rows: dict[RowKey, bytes] = {}
         self._sum = 0
-        self._fresh = True
 
     def hash(self, state: PoolState) -> bytes:
         self._update(state)
@@ -58,31 +72,48 @@ class Encoded:
         self._update(state)
         return _joined(list(self._rows.values()))
 
+    def catch_up(self, state: PoolState, behind: int, at_most: int) -> None:
+        """Encodes rows that have changed, until so many are left, so that no hash has to encode many at once."""
+        dirty = state.dirty
+        for _ in range(min(len(dirty) - behind, at_most)):
+            self._encode(state, dirty.pop())
+
+    def restore(self, state: PoolState, pieces: Iterable[bytes]) -> None:
+        """Fills an empty state. Raises `ValueError` for a format that it does not know."""
+        plain: dict[str, list[tuple[str, Any]]] = {}
+        for row in _split(pieces):
+            kind, id, content = self._codec.decode(row)
+            plain.setdefault(kind, []).append((id, content))
+            self._rows[kind, id] = row
+            self._sum += _digest(row)
+        self._sum %= _MODULUS
+        _restore(state, plain)
+
     def _update(self, state: PoolState) -> None:
-        if self._fresh:
-            state.dirty.update(_all_keys(state))
-            self._fresh = False
-        state.dirty.add(_HEADER)
         for key in state.dirty:
-            plain = _plain(state, *key)
-            self._sum = (self._sum - self._digests.pop(key, 0)) % _MODULUS
-            if plain is None:
-                self._rows.pop(key, None)
-                continue
-            row = _ENCODE([*key, plain]).encode()
-            digest = int.from_bytes(hashlib.sha256(row).digest()[:16], "big")
-            self._rows[key] = row
-            self._digests[key] = digest
-            self._sum = (self._sum + digest) % _MODULUS
+            self._encode(state, key)
         state.dirty.clear()
+        self._encode(state, _HEADER)
+
+    def _encode(self, state: PoolState, key: RowKey) -> None:
+        plain = _plain(state, *key)
+        old = self._rows.get(key)
+        if plain is None:
+            if old is not None:
+                del self._rows[key]
+                self._sum = (self._sum - _digest(old)) % _MODULUS
+            return
+        row = self._codec.encode([*key, plain])
+        if row != old:
+            self._rows[key] = row
+            self._sum = (self._sum + _digest(row) - (0 if old is None else _digest(old))) % _MODULUS
 
 
-def restore(state: PoolState, pieces: Iterable[bytes]) -> None:
-    """Fills an empty state. Raises `ValueError` for a format that it does not know."""
-    rows: dict[str, list[tuple[str, Any]]] = {}
-    for row in _split(pieces):
-        kind, id, plain = json.loads(row)
-        rows.setdefault(kind, []).append((id, plain))
+def _digest(row: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(row, digest_size=16).digest(), "big")
+
+
+def _restore(state: PoolState, rows: dict[str, list[tuple[str, Any]]]) -> None:
     header = rows["header"][0][1]
     if header[0] != FORMAT:
         raise ValueError(f"the state has format {header[0]}, this version reads {FORMAT}")
@@ -170,22 +201,6 @@ def _restore_old_line(state: PoolState, task: Task, plain: list[Any]) -> None:
         weights = tuple((name, weight) for name, weight in rated_by)
         found = state.lines.open(key, state.parse(wanted), AgentOrder(order), weights, ranking)
     stand(state, task, found)
-
-
-def _all_keys(state: PoolState) -> Iterator[tuple[str, str]]:
-    for kind, held in (
-        ("task", state.tasks),
-        ("agent", state.agents),
-        ("finished", state.finished),
-        ("queue", state.queues),
-        ("plan", state.plans),
-        ("attribute", state.attributes),
-        ("calendar", state.calendars),
-    ):
-        for id in held:
-            yield kind, id
-    for kind, id in state.versions:
-        yield "version", f"{kind}/{id}"
 
 
 def _plain(state: PoolState, kind: str, id: str) -> Any:
