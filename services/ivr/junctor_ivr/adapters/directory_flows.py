@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from junctor.directory.v1 import directory_pb2
+from junctor_expressions.tree import Refused
 from junctor_service.errors import not_found, precondition
 
-from junctor_ivr.adapters.cel_conditions import UnreadableCondition, parse_condition
+from junctor_ivr.adapters.cel_conditions import parse_condition
 from junctor_ivr.domain.definition import (
     DecideAction,
     DecideBranch,
@@ -22,6 +23,12 @@ from junctor_ivr.domain.definition import (
 DEFAULT_TIMEOUT_MS = 5_000
 DEFAULT_ATTEMPTS = 3
 DEFAULT_LANGUAGE = "en"
+
+
+class UnreadableFlow(ValueError):
+    """A condition cannot be used; the message says in which node, where and why. No retry helps."""
+
+    retryable = False
 
 
 class Values(Protocol):
@@ -49,8 +56,8 @@ class DirectoryFlows:
             return known[2]
         try:
             made = flow_definition(flow, version, language, item.value.value.flow)
-        except UnreadableCondition as error:
-            message = f"The flow {flow} has a condition that cannot be read: {error}"
+        except UnreadableFlow as error:
+            message = f"The flow {flow} has a condition that cannot be read: {error}."
             raise precondition(message, reason="FLOW_UNREADABLE") from error
         self._parsed[tenant, flow] = (version, language, made)
         return made
@@ -61,13 +68,13 @@ class DirectoryFlows:
 
 
 def flow_definition(flow: str, version: int, language: str, source: directory_pb2.Flow) -> FlowDefinition:
-    """Defaults filled in, conditions parsed. Raises `UnreadableCondition` with the node's id."""
+    """Defaults filled in, conditions parsed. Raises `UnreadableFlow`."""
     nodes: dict[str, FlowNode] = {}
     for node_id in sorted(source.nodes):
         try:
             node = _node(source.nodes[node_id])
-        except UnreadableCondition as error:
-            raise UnreadableCondition(f"node {node_id}: {error}") from error
+        except Refused as refused:
+            raise UnreadableFlow(f"node {node_id}: {refused}") from refused
         if node is not None:
             nodes[node_id] = node
     return FlowDefinition(flow, version, source.start, nodes, language)

@@ -181,7 +181,9 @@ async def test_what_cannot_be_run_is_refused(place):
     async with place.running() as ivr:
         await refused(ivr.StartFlow(start(place, "none")), Code.NOT_FOUND, "The tenant has no flow none.")
         await refused(
-            ivr.StartFlow(start(place, "broken")), Code.FAILED_PRECONDITION, "node region: 'data.x ==' is no CEL"
+            ivr.StartFlow(start(place, "broken")),
+            Code.FAILED_PRECONDITION,
+            "node region: 'data.x ==', column 8: it is not valid CEL",
         )
         await refused(ivr.StartFlow(start(place, "")), Code.INVALID_ARGUMENT, "A flow must be named.")
         await refused(ivr.GetFlow(asked_for(place)), Code.NOT_FOUND, "no flow that runs or has just ended")

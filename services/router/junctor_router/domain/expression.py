@@ -1,14 +1,15 @@
 """Expressions over an agent's attributes and a contact's data: checked once, bound to the data, evaluated on bit sets.
 
-The tree is what a CEL parser hands over (`application/cel.py`). A comparison with an attribute that the agent does not
-have, or with data that the contact does not have, is false. Columns count from 1.
+The tree is what `application/cel.py` hands over, checked against the attributes' types. A comparison with an attribute
+that the agent does not have, or with data that the contact does not have, is false.
 """
 
 from __future__ import annotations
 
 import operator as ops
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from junctor_router.domain.values import AttributeType
@@ -28,15 +29,9 @@ _FLIPPED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 class ExpressionRefused(Exception):
-    """The expression cannot be used; `column` says where. Mending the text is the only way."""
+    """The expression cannot be used; the message says where and why. Mending the text is the only way."""
 
     retryable = False
-
-    def __init__(self, text: str, column: int, reason: str) -> None:
-        super().__init__(f"{text!r}, column {column}: {reason}")
-        self.text = text
-        self.column = column
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +39,6 @@ class Attribute:
     """What the agent has, by its slug."""
 
     name: str
-    column: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +46,11 @@ class Data:
     """What is known of the contact."""
 
     key: str
-    column: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Literal:
     value: int | str | bool
-    column: int = 1
 
 
 Operand = Attribute | Data | Literal
@@ -103,8 +95,13 @@ class Or:
 
 
 Node = Compare | In | Has | Constant | Not | And | Or
-Parse = Callable[[str], Node]
-"""Text to tree. Raises `ExpressionRefused`. Empty text is `Constant(True)`."""
+NO_TYPES: Mapping[str, AttributeType] = MappingProxyType({})
+
+
+class Parse(Protocol):
+    """Text to tree; empty text is `Constant(True)`. Raises `ExpressionRefused`, also for values not of the attributes' types."""
+
+    def __call__(self, text: str, types: Mapping[str, AttributeType] = NO_TYPES) -> Node: ...
 
 
 class Sets(Protocol):
@@ -122,7 +119,7 @@ class Sets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A tree that passed the checks. `data_keys` are those it looks at, sorted."""
+    """A tree with the names in it, sorted."""
 
     text: str
     root: Node
@@ -132,11 +129,14 @@ class Expression:
 
 def compile_expression(text: str, parse: Parse, types: Mapping[str, AttributeType]) -> Expression:
     """Raises `ExpressionRefused` with the place where a part cannot be used with the attributes' declared types."""
-    root = parse(text)
-    attributes: set[str] = set()
-    keys: set[str] = set()
-    _check(root, text, types, attributes, keys)
-    return Expression(text, root, tuple(sorted(attributes)), tuple(sorted(keys)))
+    root = parse(text, types)
+    operands = list(_operands(root))
+    return Expression(
+        text,
+        root,
+        tuple(sorted({operand.name for operand in operands if isinstance(operand, Attribute)})),
+        tuple(sorted({operand.key for operand in operands if isinstance(operand, Data)})),
+    )
 
 
 def bind(node: Node, data: Mapping[str, str], types: Mapping[str, AttributeType]) -> Node:
@@ -338,58 +338,19 @@ def _whole(text: str) -> int | None:
     return int(text) if digits.isascii() and digits.isdecimal() and len(digits) <= 18 else None
 
 
-def _check(node: Node, text: str, types: Mapping[str, AttributeType], attributes: set[str], keys: set[str]) -> None:
-    operands: tuple[Operand, ...]
+def _operands(node: Node) -> Iterator[Operand]:
     match node:
         case And(parts) | Or(parts):
             for part in parts:
-                _check(part, text, types, attributes, keys)
-            return
+                yield from _operands(part)
         case Not(part):
-            _check(part, text, types, attributes, keys)
-            return
-        case Compare(operator, left, right):
-            operands = (left, right)
-            _check_types(operator, left, (right,), text, types)
-            _check_types(operator, right, (left,), text, types)
+            yield from _operands(part)
+        case Compare(_, left, right):
+            yield from (left, right)
         case In(operand, items):
-            operands = (operand, *items)
-            _check_types("in", operand, items, text, types)
+            yield from (operand, *items)
         case Has(operand):
-            operands = (operand,)
-        case Constant():
-            return
-    seen_attributes = [o for o in operands if isinstance(o, Attribute)]
-    if len(seen_attributes) > 1 or (
-        isinstance(node, In) and seen_attributes and seen_attributes[0] is not node.operand
-    ):
-        raise ExpressionRefused(
-            text, seen_attributes[-1].column, "an attribute is compared with values or data, not with another attribute"
-        )
-    attributes.update(o.name for o in seen_attributes)
-    keys.update(o.key for o in operands if isinstance(o, Data))
-
-
-def _check_types(
-    operator: str, left: Operand, others: tuple[Operand, ...], text: str, types: Mapping[str, AttributeType]
-) -> None:
-    if not isinstance(left, Attribute):
-        return
-    declared = types.get(left.name, AttributeType.UNSPECIFIED)
-    if declared is AttributeType.BOOLEAN and operator not in ("==", "!=", "in"):
-        raise ExpressionRefused(text, left.column, f"{left.name} is true or false and has no order")
-    expected: dict[AttributeType, tuple[type, str]] = {
-        AttributeType.PROFICIENCY: (int, "a whole number from 1 to 10"),
-        AttributeType.NUMBER: (int, "a whole number"),
-        AttributeType.BOOLEAN: (bool, "true or false"),
-        AttributeType.TEXT: (str, "text"),
-    }
-    if declared not in expected:
-        return
-    wanted, words = expected[declared]
-    for other in others:
-        if isinstance(other, Literal) and type(other.value) is not wanted:
-            raise ExpressionRefused(text, other.column, f"{left.name} is {words}")
+            yield operand
 
 
 def _scalar(literal: Literal) -> Scalar:

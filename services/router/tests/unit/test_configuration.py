@@ -73,7 +73,7 @@ def test_what_cannot_work_is_said_when_it_is_applied(centre):
     plan = PlanValue((Step("level +", 1_000), Step("a == b"), Step("")), overflow="nonsense")
     warnings = centre.configure("p", plan).events[0].warnings
     assert [warning.split(". ")[0] for warning in warnings] == [
-        "Step 0: 'level +', column 7: it is not valid CEL",
+        "Step 0: 'level +', column 7: it is not valid CEL: something is wrong or missing near '+'",
         "Step 1: 'a == b', column 6: an attribute is compared with values or data, not with another attribute",
         "Step 1 has no end, so the steps after it are never reached.",
         "The overflow 'nonsense' is none of message, voicemail, callback, disconnect, queue:<slug>; message is used.",
