@@ -42,6 +42,7 @@ def bind(settings: CtiSettings) -> Service:
     sip = SipSettings(
         host=settings.sip_listen.host,
         port=settings.sip_listen.port,
+        advertised_host=settings.sip_advertise or "",
         tcp_port=settings.sip_tcp_port,
         realm=settings.sip_realm,
         nonce_secret=secret,

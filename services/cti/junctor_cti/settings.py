@@ -15,6 +15,11 @@ class CtiSettings(CommonSettings):
 
     slot: int = setting("The edge slot: the journal's partition of this process.", default=0, minimum=0, maximum=11)
     sip_listen: HostPort = setting("Where SIP comes in by UDP; port 0: any.", default=HostPort("127.0.0.1", 5060))
+    sip_advertise: str | None = setting(
+        "The host that phones reach this edge at; that of SIP_LISTEN if unset.",
+        default=None,
+        pattern=r"[A-Za-z0-9.:-]+",
+    )
     sip_tcp_port: int | None = setting("SIP by TCP; off if unset.", default=None, minimum=0, maximum=65535)
     sip_realm: str = setting("The realm of phones' digests and the host of their addresses.", default="junctor")
     sip_nonce_secret: Secret | None = setting(
