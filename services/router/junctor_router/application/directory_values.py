@@ -94,6 +94,7 @@ def _queue(m: pb.Queue) -> QueueValue:
         scores=tuple(Score(s.segment, s.attribute, s.value, s.service, s.sales) for s in m.scores),
         objective=Objective.SALES if m.objective == pb.OBJECTIVE_SALES else Objective.SERVICE,
         explore_percent=min(m.explore_percent, 100),
+        offer_agents=max(m.offer_agents, 1),
     )
 
 

@@ -18,6 +18,7 @@ from junctor_router.domain.agent import Agent
 from junctor_router.domain.explanation import Explanation
 from junctor_router.domain.expression import bind, select
 from junctor_router.domain.pool_state import PoolState, Queue
+from junctor_router.domain.reservation import Offer
 from junctor_router.domain.task import FinishedTask, Task
 from junctor_router.domain.values import Hold, TaskState
 
@@ -139,8 +140,10 @@ class Queries:
         return None if pool is None else pool.state
 
 
-def task_message(pool: PoolState, task: Task) -> pb.Task:
+def task_message(pool: PoolState, task: Task, agent_id: str = "") -> pb.Task:
+    """As an agent sees it, where one is named: with that agent's offer of several."""
     position, wait = matching.estimated_wait(pool, task)
+    seen = task.offer_to(agent_id) or Offer(task.agent_id, task.reservation_id, task.chosen_by)
     return pb.Task(
         contact_id=task.contact_id,
         state=_number(task.state),
@@ -152,9 +155,11 @@ def task_message(pool: PoolState, task: Task) -> pb.Task:
         queued_at=task.queued_at,
         position=position,
         estimated_wait_ms=wait,
-        agent_id=task.agent_id,
-        reservation_id=task.reservation_id,
+        agent_id=seen.agent_id,
+        reservation_id=seen.reservation_id,
         wrap_up_until=task.wrap_up_until,
+        offered_to=[pb.Offer(agent_id=o.agent_id, reservation_id=o.reservation_id) for o in task.offers],
+        parked_since=task.parked_at,
     )
 
 
@@ -167,7 +172,7 @@ def agent_message(pool: PoolState, agent: Agent) -> pb.Agent:
         device=_number(agent.device),
         session=agent.session,
         since=agent.since,
-        tasks=[task_message(pool, pool.tasks[contact_id]) for contact_id in sorted(agent.tasks)],
+        tasks=[task_message(pool, pool.tasks[contact_id], agent.id) for contact_id in sorted(agent.tasks)],
     )
 
 

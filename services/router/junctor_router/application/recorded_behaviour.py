@@ -240,7 +240,7 @@ class Behaviour:
 
     def _is_open(self, reservation_id: str, contact_id: str) -> bool:
         task = self.pool.state.tasks.get(contact_id)
-        return task is not None and task.reservation_id == reservation_id and task.state is TaskState.RESERVED
+        return task is not None and any(offer.reservation_id == reservation_id for offer in task.offers)
 
 
 def _copy(pool: Pool) -> Pool:

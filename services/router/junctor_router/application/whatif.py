@@ -27,7 +27,6 @@ from junctor_router.application.virtual_time import FIRST, LATER, Place, Virtual
 from junctor_router.domain import commands as c
 from junctor_router.domain import events as e
 from junctor_router.domain.configuration import Value
-from junctor_router.domain.values import TaskState
 
 Changes = Mapping[tuple[str, str], Value]
 """The values that are to hold instead, by kind and id, in an order in which they can be told."""
@@ -186,8 +185,8 @@ class Rerun:
 
         def action() -> c.Command | None:
             task = self._virtual.pool.state.tasks.get(contact_id)
-            open_still = task is not None and task.reservation_id == reservation_id
-            return command if open_still and task is not None and task.state is TaskState.RESERVED else None
+            offers = () if task is None else task.offers
+            return command if any(offer.reservation_id == reservation_id for offer in offers) else None
 
         self._virtual.at(offered_at + answer.after_ms, action, answer.order)
 

@@ -104,7 +104,7 @@ def rescind_offers(pool: PoolState, agent: Agent, cause: str) -> None:
     for contact_id in sorted(agent.tasks):
         task = pool.tasks[contact_id]
         if task.state is TaskState.RESERVED:
-            matching.take_back(pool, task, cause)
+            matching.take_back(pool, task, agent, cause)
 
 
 def known(pool: PoolState, agent_id: str) -> Agent:

@@ -31,7 +31,8 @@ class QueueValue:
     """`plan` empty: everyone may take its contacts. `calendar` empty: always open. `wrap_up_ms` 0: no wrap-up.
 
     `service_level_ms` 0: DEFAULT_OBJECTIVE_MS. `ratio` is the queue's part of the offers among the queues of the pool that
-    have one; 0: none. `starvation_ms` is the wait after which a contact comes before all others; 0: never.
+    have one; 0: none. `offer_agents`: to how many agents at once a contact is offered that no phone rings for; 0 is 1.
+    `starvation_ms` is the wait after which a contact comes before all others; 0: never.
     """
 
     plan: str = ""
@@ -46,6 +47,7 @@ class QueueValue:
     scores: tuple[Score, ...] = ()
     objective: Objective = Objective.SERVICE
     explore_percent: int = 0
+    offer_agents: int = 1
 
 
 @dataclass(frozen=True, slots=True)

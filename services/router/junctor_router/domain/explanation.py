@@ -248,11 +248,21 @@ def _not_waiting(pool: PoolState, task: Task) -> str:
     who = task.agent_id + (f" (session {agent.session})" if agent is not None else "")
     match task.state:
         case TaskState.RESERVED:
-            return f"The contact is being offered to {who}, who matched step {task.step}: {task.chosen_by}."
+            also = [f"{other.agent_id} ({other.chosen_by})" for other in task.others]
+            first = f"The contact is being offered to {who}, who matched step {task.step}: {task.chosen_by}."
+            return f"{first} At the same time to {', '.join(also)}: the first who accepts has it." if also else first
         case TaskState.ASSIGNED:
             return f"{who} has the contact and matched step {task.step}: {task.chosen_by}."
+        case TaskState.PARKED:
+            return f"{who} has the contact; it is parked for {_what_comes_first(pool, task)} and goes on after that."
         case _:
             return f"The customer is gone; {who} is in wrap-up."
+
+
+def _what_comes_first(pool: PoolState, task: Task) -> str:
+    agent = pool.agents[task.agent_id]
+    first = [id for id, channel in sorted(agent.tasks.items()) if agent.matrix.parks[channel] >> task.channel & 1]
+    return ", ".join(f"{id} ({pool.tasks[id].channel.name.lower()})" for id in first)
 
 
 def _people(count: int) -> str:

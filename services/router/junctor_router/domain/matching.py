@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from junctor_router.domain.agent import Agent
 from junctor_router.domain.agent_choice import CANDIDATES, choose, preferred
+from junctor_router.domain.capacity import NEEDS_DEVICE
 from junctor_router.domain.contact_choice import Line
 from junctor_router.domain.events import StepEntered, TaskOverflowed, TaskRequeued
 from junctor_router.domain.expression import bind, conjunction, describe, holds, select
@@ -233,8 +234,8 @@ def line_for(pool: PoolState, task: Task, plan: CompiledPlan, step: int, relaxed
 
 
 def settle(pool: PoolState) -> None:
-    """Matches what the input has touched."""
-    while pool.agents_to_match or pool.tasks_to_match:
+    """Matches what the input has touched; then offers to more agents, who are free all the same, what is to be."""
+    while pool.agents_to_match or pool.tasks_to_match or pool.to_widen:
         agents = [pool.agents[id] for id in pool.agents_to_match if id in pool.agents]
         pool.agents_to_match.clear()
         for agent in sorted(agents, key=lambda a: a.member.position):
@@ -243,6 +244,11 @@ def settle(pool: PoolState) -> None:
         pool.tasks_to_match.clear()
         for task in sorted(tasks, key=lambda t: t.line.rank(t.key) if t.line is not None else t.key):
             match_task(pool, task)
+        if not (pool.agents_to_match or pool.tasks_to_match):
+            widened = [(pool.tasks[id], line) for id, line in pool.to_widen.items() if id in pool.tasks]
+            pool.to_widen.clear()
+            for task, line in sorted(widened, key=lambda found: found[1].rank(found[0].key)):
+                widen(pool, task, line)
 
 
 def match_agent(pool: PoolState, agent: Agent) -> None:
@@ -259,21 +265,46 @@ def match_agent(pool: PoolState, agent: Agent) -> None:
 
 
 def offer(pool: PoolState, task: Task, agent: Agent, chosen_by: str) -> None:
-    """Reserves the slot. What the agent has is parked where it yields to this; what only rings there goes back in line."""
+    """Reserves the slot. A queue may offer at once to more agents, whom `settle` finds when all else is matched."""
+    line = task.line
+    make_way(pool, task, agent)
+    pool.reserve(task, agent, chosen_by)
+    if line is not None and chosen_by != WISHED and pool.queue_value(task.queue).offer_agents > 1:
+        pool.to_widen[task.contact_id] = line
+
+
+def make_way(pool: PoolState, task: Task, agent: Agent) -> None:
+    """What rings at the agent goes back in line where it yields to this. (What is in hand is parked by the reservation.)"""
     parks = agent.matrix.parks[task.channel]
     if agent.tasks and parks:
         for contact_id in sorted(agent.tasks):
             other = pool.tasks[contact_id]
             if other.state is TaskState.RESERVED and parks >> other.channel & 1:
-                take_back(pool, other, YIELDED)
-    pool.reserve(task, agent, chosen_by)
+                take_back(pool, other, agent, YIELDED)
 
 
-def take_back(pool: PoolState, task: Task, cause: str) -> None:
-    """Rescinds the offer; the contact is in line again with its age."""
-    agent = pool.end_offer(task, ReservationState.RESCINDED, cause)
-    pool.requeued(task, cause, agent.id)
-    again(pool, task)
+def take_back(pool: PoolState, task: Task, agent: Agent, cause: str) -> None:
+    """Rescinds the agent's offer; the contact is in line again with its age, unless others are being offered it."""
+    offer = task.offer_to(agent.id)
+    if offer is not None and pool.end_offer(task, offer, ReservationState.RESCINDED, cause):
+        pool.requeued(task, cause, agent.id)
+        again(pool, task)
+
+
+def widen(pool: PoolState, task: Task, line: Line) -> None:
+    """Offers it to as many agents more as its queue says and as are free: the first who accepts has it."""
+    if task.state is not TaskState.RESERVED or task.channel in NEEDS_DEVICE:
+        return
+    while len(task.others) + 1 < pool.queue_value(task.queue).offer_agents:
+        matching = available(pool, task, line)
+        for held in task.offers:
+            matching &= ~(1 << pool.agents[held.agent_id].member.position)
+        found = _choose(pool, task, line, matching)
+        if found is None:
+            return
+        agent, why = found
+        make_way(pool, task, agent)
+        pool.reserve_too(task, agent, why)
 
 
 def match_task(pool: PoolState, task: Task) -> None:
@@ -288,14 +319,19 @@ def match_task(pool: PoolState, task: Task) -> None:
             return
     if line.hold:
         return
-    matching = preferred(available(pool, task, line), line.prefers, pool.index)
+    found = _choose(pool, task, line, available(pool, task, line))
+    if found is not None:
+        offer(pool, task, *found)
+
+
+def _choose(pool: PoolState, task: Task, line: Line, free: int) -> tuple[Agent, str] | None:
+    """By the step's order, of those who meet its preferences best; and why."""
+    matching = preferred(free, line.prefers, pool.index)
     if line.order is AgentOrder.HIGHEST_VALUE and matching:
         agent_id, why = _most_valuable(pool, task, matching)
-        offer(pool, task, pool.agents[agent_id], why)
-        return
+        return pool.agents[agent_id], why
     chosen = choose(matching, line.order, line.rated_by, pool.index, pool.agents, pool.now)
-    if chosen is not None:
-        offer(pool, task, pool.agents[chosen], _why(line, pool.agents[chosen]))
+    return None if chosen is None else (pool.agents[chosen], _why(line, pool.agents[chosen]))
 
 
 def _most_valuable(pool: PoolState, task: Task, matching: int) -> tuple[str, str]:

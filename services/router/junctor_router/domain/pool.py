@@ -144,9 +144,10 @@ def _tick(state: PoolState) -> None:
         kind, contact_id = due
         task = state.tasks[contact_id]
         if kind == OFFER:
-            agent = state.end_offer(task, ReservationState.TIMED_OUT, "no_answer")
-            agent_commands.not_responding(state, agent)
-            state.requeued(task, "timed_out", agent.id)
+            agents = state.end_offers(task, ReservationState.TIMED_OUT, "no_answer")
+            for agent_id in agents:
+                agent_commands.not_responding(state, state.agents[agent_id])
+            state.requeued(task, "timed_out", agents[0])
             matching.again(state, task)
         elif kind == STEP:
             state.leave_line(task)

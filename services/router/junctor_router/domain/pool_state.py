@@ -16,7 +16,7 @@ from junctor_router.domain.agent import Agent
 from junctor_router.domain.attribute_index import AttributeIndex
 from junctor_router.domain.capacity import MATRIX, Matrix
 from junctor_router.domain.configuration import DEFAULT_OBJECTIVE_MS, CalendarValue, QueueValue, TenantValue
-from junctor_router.domain.contact_choice import Profile, WaitingLines
+from junctor_router.domain.contact_choice import Line, Profile, WaitingLines
 from junctor_router.domain.events import (
     AgentStateChanged,
     Event,
@@ -28,6 +28,7 @@ from junctor_router.domain.events import (
 )
 from junctor_router.domain.expression import Expression, ExpressionRefused, Parse, Scalar, compile_expression
 from junctor_router.domain.plan import MISSING_PLAN, NOBODY, OPEN_PLAN, CompiledPlan
+from junctor_router.domain.reservation import NO_OFFER, Offer
 from junctor_router.domain.task import FinishedTask, Task
 from junctor_router.domain.timers import HOLD, OFFER, PAUSE, RELAX, STARVE, STEP, WRAP_UP, Timers
 from junctor_router.domain.values import IN_HAND, AgentState, AttributeType, Channel, Hold, ReservationState, TaskState
@@ -90,6 +91,8 @@ class PoolState:
     events: list[Event] = field(default_factory=list)
     agents_to_match: set[str] = field(default_factory=set)
     tasks_to_match: set[str] = field(default_factory=set)
+    to_widen: dict[str, Line] = field(default_factory=dict)
+    """Contacts offered in this input that more agents may be offered at once, with the lines they were in."""
     wishes: dict[str, dict[str, None]] = field(default_factory=dict)
     """Contacts by the agents that they prefer."""
     _requirements: dict[str, Expression] = field(default_factory=dict)
@@ -256,7 +259,6 @@ class PoolState:
         """Gives the slot back; after the last contact a pending state is taken. `worked`: the idle time begins now."""
         agent.give_back(task.contact_id)
         self.park(agent)
-        task.agent_id, task.chosen_by = "", ""
         if worked:
             self.rank_last(agent)
         if agent.pending is not AgentState.UNSPECIFIED and not agent.tasks:
@@ -315,24 +317,31 @@ class PoolState:
     def reserve(self, task: Task, agent: Agent, chosen_by: str) -> None:
         """The offer. The caller has checked that the agent may have it, and says in words why this one."""
         self.leave_line(task)
-        self.reservations += 1
-        agent.last_turn = self.reservations
-        task.agent_id = agent.id
-        task.chosen_by = chosen_by
-        task.reservation_id = reservation.reservation_id(self.tenant, self.name, self.reservations, agent.session)
         task.expires_at = self.now + self.queue_value(task.queue).offer_timeout_ms
-        others = bool(agent.tasks)
-        agent.take(task.contact_id, task.channel)
-        if others:
-            self.park(agent)
+        offer = self._hold_slot(task, agent, chosen_by)
+        task.lead_with(offer, ())
         self._measure(task)
         self.take_turn(task.queue, 1)
         self.to_state(task, TaskState.RESERVED)
         self.timers.set(OFFER, task.contact_id, task.expires_at)
+
+    def reserve_too(self, task: Task, agent: Agent, chosen_by: str) -> None:
+        """The same contact to one more agent, until the same moment."""
+        task.others = (*task.others, self._hold_slot(task, agent, chosen_by))
+        self.touch_task(task)
+
+    def _hold_slot(self, task: Task, agent: Agent, chosen_by: str) -> Offer:
+        self.reservations += 1
+        agent.last_turn = self.reservations
+        id = reservation.reservation_id(self.tenant, self.name, self.reservations, agent.session)
+        others = bool(agent.tasks)
+        agent.take(task.contact_id, task.channel)
+        if others:
+            self.park(agent)
         self.refresh(agent, match=False)
         self.emit(
             ReservationCreated(
-                task.reservation_id,
+                id,
                 task.contact_id,
                 agent.id,
                 agent.session,
@@ -344,6 +353,7 @@ class PoolState:
                 chosen_by,
             )
         )
+        return Offer(agent.id, id, chosen_by)
 
     def _measure(self, task: Task) -> None:
         """The first offer shows how good the estimate was that its request got."""
@@ -353,17 +363,28 @@ class PoolState:
             self.touch_queue(queue.id)
         task.promised_ms = UNKNOWN
 
-    def end_offer(self, task: Task, state: ReservationState, cause: str) -> Agent:
-        """Ends the pending reservation and frees the slot; the task belongs to no line then. The agent who had it."""
-        agent = self.agents[task.agent_id]
-        self.emit(
-            ReservationEnded(task.reservation_id, task.contact_id, agent.id, state, cause, task.edge),
-        )
-        self.timers.clear(OFFER, task.contact_id)
-        self.take_turn(task.queue, -1)
-        task.reservation_id, task.expires_at = "", 0
+    def end_offer(self, task: Task, offer: Offer, state: ReservationState, cause: str) -> bool:
+        """Ends a pending reservation and frees its slot. True where none is left: the task belongs to no line then."""
+        agent = self.agents[offer.agent_id]
+        self.emit(ReservationEnded(offer.reservation_id, task.contact_id, agent.id, state, cause, task.edge))
+        left = tuple(other for other in task.offers if other.agent_id != agent.id)
+        if left:
+            task.lead_with(left[0], left[1:])
+        else:
+            self.timers.clear(OFFER, task.contact_id)
+            self.take_turn(task.queue, -1)
+            task.lead_with(NO_OFFER, ())
+            task.expires_at = 0
+        self.touch_task(task)
         self.release(agent, task, worked=False)
-        return agent
+        return not left
+
+    def end_offers(self, task: Task, state: ReservationState, cause: str) -> list[str]:
+        """Ends all that are pending. The agents who had them, by id."""
+        offers = task.offers
+        for offer in offers:
+            self.end_offer(task, offer, state, cause)
+        return [offer.agent_id for offer in offers]
 
     def pause(self, task: Task, agent_id: str, until: int) -> None:
         """The agent gets no offer of this contact before that moment."""
@@ -376,7 +397,7 @@ class PoolState:
         self.to_state(task, TaskState.QUEUED)
         task.assigned_at = task.ended_at = task.wrap_up_until = task.expires_at = 0
         task.parked_at = task.parked_ms = 0
-        task.reservation_id = ""
+        task.lead_with(NO_OFFER, ())
         self.emit(TaskRequeued(task.contact_id, task.queue, cause, agent_id, task.edge))
 
     def finish(self, task: Task, state: TaskState, cause: str) -> None:
@@ -387,6 +408,7 @@ class PoolState:
         for kind in (OFFER, WRAP_UP, PAUSE):
             self.timers.clear(kind, task.contact_id)
         if agent_id:
+            task.lead_with(NO_OFFER, ())
             self.release(self.agents[agent_id], task, worked=True)
         del self.tasks[task.contact_id]
         for wished in task.preferred_agents:

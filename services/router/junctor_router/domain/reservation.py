@@ -1,16 +1,30 @@
 """Reservations: one agent's slot held for one contact, from the offer until it is answered or ends.
 
 pending -> accepted, rejected (by the agent or the device), timed out (nobody answered), rescinded (the router took it
-back) or canceled (the contact went away). At most one is open for a contact. The task holds it.
+back) or canceled (the contact went away). The task holds its open ones: one, or as many as its queue offers at once.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 NOT_AT_THE_DEVICE = frozenset({"busy", "unreachable", "unregistered", "not_found", "failed"})
 """Causes of a rejection that come from the phone (SIP 486, 480, ...), not from the person."""
 DEVICE_PAUSE_MS = 10_000
 DECLINED_PAUSE_MS = 30_000
 REQUEUE_PAUSE_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One open reservation. `chosen_by`: why this agent, for people."""
+
+    agent_id: str
+    reservation_id: str
+    chosen_by: str
+
+
+NO_OFFER = Offer("", "", "")
 
 
 def reservation_id(tenant: str, pool: str, count: int, session: int) -> str:

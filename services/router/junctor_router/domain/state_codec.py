@@ -225,7 +225,7 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
             errors = [queue.errors.count, queue.errors.signed_ms, queue.errors.absolute_ms]
             value += [v.service_level_ms, v.ratio, v.starvation_ms]
             scores = [[s.segment, s.attribute, s.value, s.service, s.sales] for s in v.scores]
-            value += [scores, int(v.objective), v.explore_percent]
+            value += [scores, int(v.objective), v.explore_percent, v.offer_agents]
             return [queue.version, value, list(queue.pace), queue.turns, errors, sorted(queue.shared.items())]
         case "plan":
             plan = state.plans.get(id)
@@ -292,12 +292,13 @@ def _old_line(state: PoolState, task: Task) -> list[Any] | None:
 
 
 def _queue(plain: list[Any]) -> QueueValue:
-    *simple, scores, objective, explore = plain
+    *simple, scores, objective, explore, offer_agents = plain
     return replace(
         QueueValue(*simple),
         scores=tuple(Score(*score) for score in scores),
         objective=Objective(objective),
         explore_percent=explore,
+        offer_agents=offer_agents,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from junctor_router.domain.reservation import Offer
 from junctor_router.domain.values import Channel, Hold, TaskState
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Task:
     """Since when nobody serves it."""
     chosen_by: str = ""
     """Why the agent who has it, or is being offered it, got it: for people."""
+    others: tuple[Offer, ...] = ()
+    """To whom else it is being offered at the same time."""
     paused: dict[str, int] = field(default_factory=dict)
     """Agents who get no offer of this contact, each until a moment."""
     share: int = -1
@@ -75,6 +78,21 @@ class Task:
     @property
     def key(self) -> Key:
         return (self.priority, self.arrived_at, self.contact_id)
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """The open ones; first the one that the task's own fields name."""
+        if self.state is not TaskState.RESERVED:
+            return ()
+        return (Offer(self.agent_id, self.reservation_id, self.chosen_by), *self.others)
+
+    def offer_to(self, agent_id: str) -> Offer | None:
+        return next((offer for offer in self.offers if offer.agent_id == agent_id), None)
+
+    def lead_with(self, offer: Offer, others: tuple[Offer, ...]) -> None:
+        """Makes an offer the one that the task's own fields name."""
+        self.agent_id, self.reservation_id, self.chosen_by = offer.agent_id, offer.reservation_id, offer.chosen_by
+        self.others = others
 
     def excludes(self, agent_id: str) -> bool:
         return agent_id in self.paused or agent_id in self.excluded_agents
@@ -116,6 +134,7 @@ class Task:
             self.share,
             self.parked_at,
             self.parked_ms,
+            [[other.agent_id, other.reservation_id, other.chosen_by] for other in self.others],
         ]
 
     @classmethod
@@ -126,12 +145,13 @@ class Task:
         (state, step, step_entered_at, step_until, agent_id, reservation_id) = plain[11:17]
         expires_at, assigned_at, ended_at, wrap_up, paused, relaxed, relax_at, chosen_by = plain[17:25]
         not_before, hold_ms, hold, held_until, waiting_since, starves_at, promised_ms, share = plain[25:33]
-        parked_at, parked_ms = plain[33:]
+        parked_at, parked_ms, others = plain[33:]
         return cls(
             contact_id, Channel(channel), queue, tuple(requirements), dict(data), priority, arrived_at, queued_at,
             tuple(preferred), tuple(excluded), edge, TaskState(state), step, step_entered_at, step_until, relaxed,
             relax_at, agent_id, reservation_id, expires_at, assigned_at, ended_at, wrap_up, not_before, hold_ms,
-            Hold(hold), held_until, waiting_since, chosen_by, dict(paused), share, promised_ms, starves_at,
+            Hold(hold), held_until, waiting_since, chosen_by, tuple(Offer(*other) for other in others), dict(paused),
+            share, promised_ms, starves_at,
             parked_at, parked_ms,
         )  # fmt: skip
 

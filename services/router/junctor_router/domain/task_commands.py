@@ -25,7 +25,7 @@ from junctor_router.domain.commands import (
 from junctor_router.domain.events import ReservationAccepted, TaskCanceled, TaskCompleted, TaskQueued, TaskWrapping
 from junctor_router.domain.expression import ExpressionRefused
 from junctor_router.domain.pool_state import PoolState
-from junctor_router.domain.reservation import REQUEUE_PAUSE_MS, pause_after_rejection
+from junctor_router.domain.reservation import REQUEUE_PAUSE_MS, Offer, pause_after_rejection
 from junctor_router.domain.task import FinishedTask, Task
 from junctor_router.domain.timers import OFFER, WRAP_UP
 from junctor_router.domain.values import (
@@ -123,29 +123,31 @@ def requeue(pool: PoolState, command: RequeueTask) -> RequeueTaskResponse:
         raise precondition(
             "TASK_WRAPPING", f"The customer of {task.contact_id} is gone; there is nobody to put in line."
         )
-    agent_id = task.agent_id
+    agents = [task.agent_id] if task.agent_id else []
     if task.state is TaskState.RESERVED:
-        pool.end_offer(task, ReservationState.RESCINDED, "requeued")
-    elif agent_id:
-        pool.release(pool.agents[agent_id], task, worked=True)
+        agents = pool.end_offers(task, ReservationState.RESCINDED, "requeued")
+    elif agents:
+        pool.release(pool.agents[task.agent_id], task, worked=True)
     else:
         pool.leave_line(task)
     if task.state in IN_HAND:
         task.waiting_since = pool.now
     if queue != task.queue or task.state in IN_HAND:
         matching.to_queue(pool, task, queue)
-    if agent_id:
+    for agent_id in agents:
         pool.pause(task, agent_id, pool.now + REQUEUE_PAUSE_MS)
-    pool.requeued(task, command.cause or "requeued", agent_id)
+    pool.requeued(task, command.cause or "requeued", agents[0] if agents else "")
     matching.again(pool, task)
     matching.settle(pool)
     return RequeueTaskResponse(task.state)
 
 
 def accept(pool: PoolState, command: AcceptReservation) -> AcceptReservationResponse:
-    """The pending reservation only, and once. While its end is not in the log it can be accepted, whatever the clock says."""
-    task = _reserved(pool, command.contact_id, command.reservation_id, command.agent_id)
-    agent = pool.agents[task.agent_id]
+    """A pending reservation only, and once. While its end is not in the log it can be accepted, whatever the clock says.
+    Others whom the contact is being offered to lose it."""
+    task, offer = _reserved(pool, command.contact_id, command.reservation_id, command.agent_id)
+    agent = pool.agents[offer.agent_id]
+    others = tuple(other for other in task.offers if other != offer)
     pool.timers.clear(OFFER, task.contact_id)
     task.assigned_at, task.expires_at = pool.now, 0
     agent.handled += 1
@@ -153,23 +155,30 @@ def accept(pool: PoolState, command: AcceptReservation) -> AcceptReservationResp
     if queue is not None:
         queue.pace.append(pool.now)
         pool.touch_queue(queue.id)
-    pool.to_state(task, TaskState.ASSIGNED)
     pool.touch_agent(agent)
     pool.emit(
-        ReservationAccepted(task.reservation_id, task.contact_id, agent.id, task.channel, task.queue, task.edge),
+        ReservationAccepted(offer.reservation_id, task.contact_id, agent.id, task.channel, task.queue, task.edge),
     )
+    for other in others:
+        pool.end_offer(task, other, ReservationState.RESCINDED, "accepted_elsewhere")
+    task.lead_with(offer, ())
+    pool.to_state(task, TaskState.ASSIGNED)
     pool.park(agent)
+    if others:
+        matching.settle(pool)
     return AcceptReservationResponse(task.contact_id)
 
 
 def reject(pool: PoolState, command: RejectReservation) -> RejectReservationResponse:
-    """The contact is back in line with its age; the agent stays ready and is left out for this contact for a while."""
-    task = _reserved(pool, command.contact_id, command.reservation_id, command.agent_id)
-    agent = pool.end_offer(task, ReservationState.REJECTED, command.cause)
-    pool.rank_last(agent)
-    pool.pause(task, agent.id, pool.now + pause_after_rejection(command.cause))
-    pool.requeued(task, command.cause or "rejected", agent.id)
-    matching.again(pool, task)
+    """The contact is back in line with its age, unless others are being offered it still; the agent stays ready and is
+    left out for this contact for a while."""
+    task, offer = _reserved(pool, command.contact_id, command.reservation_id, command.agent_id)
+    last = pool.end_offer(task, offer, ReservationState.REJECTED, command.cause)
+    pool.rank_last(pool.agents[offer.agent_id])
+    pool.pause(task, offer.agent_id, pool.now + pause_after_rejection(command.cause))
+    if last:
+        pool.requeued(task, command.cause or "rejected", offer.agent_id)
+        matching.again(pool, task)
     matching.settle(pool)
     return RejectReservationResponse()
 
@@ -224,7 +233,7 @@ def _customer_gone(pool: PoolState, task: Task, cause: str) -> TaskState:
             pool.unpark(task)
             return _wrap_up(pool, task)
         case TaskState.RESERVED:
-            pool.end_offer(task, ReservationState.CANCELED, cause)
+            pool.end_offers(task, ReservationState.CANCELED, cause)
     pool.emit(TaskCanceled(task.contact_id, task.queue, cause, max(pool.now - task.queued_at, 0), task.edge))
     pool.finish(task, TaskState.CANCELED, cause)
     matching.settle(pool)
@@ -301,18 +310,20 @@ def _finished(pool: PoolState, contact_id: str) -> FinishedTask:
     return found
 
 
-def _reserved(pool: PoolState, contact_id: str, reservation_id: str, agent_id: str) -> Task:
+def _reserved(pool: PoolState, contact_id: str, reservation_id: str, agent_id: str) -> tuple[Task, Offer]:
     task = _open(pool, contact_id)
-    if task.reservation_id != reservation_id:
+    held = Offer(task.agent_id, task.reservation_id, task.chosen_by)
+    offer = next((one for one in (held, *task.others) if one.reservation_id == reservation_id), None)
+    if offer is None:
         raise precondition(
             "RESERVATION_ENDED",
             f"The reservation {reservation_id} has ended; {contact_id} is {task.state.name.lower()}.",
         )
-    if task.agent_id != agent_id:
+    if offer.agent_id != agent_id:
         raise precondition("RESERVATION_OF_ANOTHER", f"The reservation {reservation_id} is not one of {agent_id}.")
     if task.state is not TaskState.RESERVED:
         raise precondition("RESERVATION_ACCEPTED", f"The reservation {reservation_id} is accepted already.")
-    return task
+    return task, offer
 
 
 def _wrapping(pool: PoolState, contact_id: str, agent_id: str) -> Task:

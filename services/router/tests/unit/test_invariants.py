@@ -25,6 +25,7 @@ from junctor_router.domain.configuration import (
 )
 from junctor_router.domain.expression import holds
 from junctor_router.domain.matching import line_for
+from junctor_router.domain.reservation import Offer
 from junctor_router.domain.values import (
     AgentOrder,
     AgentState,
@@ -79,6 +80,7 @@ queue_values = st.builds(
     scores=st.sampled_from([(), (Score("", "loan", "", 2, 1), Score("", "region", "n", 1, 30))]),
     objective=st.sampled_from(list(Objective)),
     explore_percent=st.sampled_from([0, 50]),
+    offer_agents=st.sampled_from([1, 1, 3]),
 )
 some_channels = st.lists(st.sampled_from([Channel.VOICE, Channel.CHAT, Channel.MAIL]), max_size=2, unique=True).map(
     tuple
@@ -120,7 +122,9 @@ class RouterMachine(RuleBasedStateMachine):
             match event:
                 case e.ReservationCreated():
                     assert event.reservation_id not in self.open_reservations
-                    assert event.contact_id not in self.open_reservations.values()
+                    offered = list(self.open_reservations.values()).count(event.contact_id)
+                    queue = self.centre.pool.state.queue_value(event.queue)
+                    assert offered < (1 if event.channel in NEEDS_DEVICE else queue.offer_agents)
                     self.open_reservations[event.reservation_id] = event.contact_id
                 case e.ReservationAccepted():
                     assert self.open_reservations.pop(event.reservation_id) == event.contact_id
@@ -151,7 +155,9 @@ class RouterMachine(RuleBasedStateMachine):
             return
         for offer in offers:
             task = state.tasks.get(offer.contact_id)
-            if task is None or task.reservation_id != offer.reservation_id or task.preferred_agents:
+            if task is None or task.preferred_agents:
+                continue
+            if offer.reservation_id not in [held.reservation_id for held in task.offers]:
                 continue
             key = line_for(state, task, state.plan_of(task.queue), task.step, task.relaxed, task.share).key
             for other in state.tasks.values():
@@ -288,10 +294,12 @@ class RouterMachine(RuleBasedStateMachine):
         assert self.centre.pool.next_due() == due
 
     def reservation(self, contact, right):
+        """The contact's last offer, or one that has ended."""
         task = self.centre.pool.state.tasks.get(contact)
         if task is None or not right:
             return ("ann", "acme.default.1.1", contact)
-        return (task.agent_id, task.reservation_id, contact)
+        held = task.offers[-1] if task.offers else Offer(task.agent_id, task.reservation_id, "")
+        return (held.agent_id, held.reservation_id, contact)
 
     @invariant()
     def an_agents_load_is_what_it_has(self):
@@ -308,15 +316,19 @@ class RouterMachine(RuleBasedStateMachine):
             assert (task.line is not None) == (task.state is TaskState.QUEUED)
             if held:
                 assert task.contact_id in state.agents[task.agent_id].tasks
-            if task.state is TaskState.RESERVED:
-                agent = state.agents[task.agent_id]
+            offered = [offer.agent_id for offer in task.offers]
+            assert len(set(offered)) == len(offered)
+            for offer in task.offers:
+                agent = state.agents[offer.agent_id]
                 assert agent.state is AgentState.READY, "the reservation outlived its agent"
-                assert self.open_reservations[task.reservation_id] == task.contact_id
+                assert self.open_reservations[offer.reservation_id] == task.contact_id
         for agent in state.agents.values():
-            assert all(state.tasks[contact].agent_id == agent.id for contact in agent.tasks)
+            for contact in agent.tasks:
+                task = state.tasks[contact]
+                assert agent.id in [task.agent_id, *(offer.agent_id for offer in task.offers)]
             assert agent.logged_in or not agent.tasks
-        reserved = {task.contact_id for task in state.tasks.values() if task.state is TaskState.RESERVED}
-        assert sorted(self.open_reservations.values()) == sorted(reserved), "a reservation outlived its contact"
+        reserved = {offer.reservation_id for task in state.tasks.values() for offer in task.offers}
+        assert set(self.open_reservations) == reserved, "a reservation outlived its contact"
 
     @invariant()
     def what_yields_is_parked_and_nothing_else(self):

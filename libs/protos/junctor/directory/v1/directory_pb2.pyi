@@ -1019,6 +1019,7 @@ class Queue(_message.Message):
     SCORES_FIELD_NUMBER: _builtins.int
     OBJECTIVE_FIELD_NUMBER: _builtins.int
     EXPLORE_PERCENT_FIELD_NUMBER: _builtins.int
+    OFFER_AGENTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The shown name."""
     plan: _builtins.str
@@ -1047,6 +1048,10 @@ class Queue(_message.Message):
     """Which of a score's numbers counts."""
     explore_percent: _builtins.int
     """For the order `highest value`: percent of the contacts given by lot, so that scores can be learnt anew."""
+    offer_agents: _builtins.int
+    """To how many agents at once a chat, mail or message is offered: the first who accepts has it. 0 means 1; calls ring at
+    one agent only.
+    """
     @_builtins.property
     def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___Score]:
         """For the order `highest value`: what agents are worth for the queue's contacts; anybody may compute it."""
@@ -1069,10 +1074,11 @@ class Queue(_message.Message):
         scores: _abc.Iterable[Global___Score] | None = ...,
         objective: Global___Objective.ValueType = ...,
         explore_percent: _builtins.int = ...,
+        offer_agents: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "closed_prompt", b"closed_prompt", "explore_percent", b"explore_percent", "name", b"name", "objective", b"objective", "offer_timeout_ms", b"offer_timeout_ms", "plan", b"plan", "pool", b"pool", "priority", b"priority", "ratio", b"ratio", "scores", b"scores", "service_level_ms", b"service_level_ms", "service_level_percent", b"service_level_percent", "starvation_ms", b"starvation_ms", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "closed_prompt", b"closed_prompt", "explore_percent", b"explore_percent", "name", b"name", "objective", b"objective", "offer_agents", b"offer_agents", "offer_timeout_ms", b"offer_timeout_ms", "plan", b"plan", "pool", b"pool", "priority", b"priority", "ratio", b"ratio", "scores", b"scores", "service_level_ms", b"service_level_ms", "service_level_percent", b"service_level_percent", "starvation_ms", b"starvation_ms", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

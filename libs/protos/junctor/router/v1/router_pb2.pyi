@@ -1061,6 +1061,8 @@ class Task(_message.Message):
     AGENT_ID_FIELD_NUMBER: _builtins.int
     RESERVATION_ID_FIELD_NUMBER: _builtins.int
     WRAP_UP_UNTIL_FIELD_NUMBER: _builtins.int
+    OFFERED_TO_FIELD_NUMBER: _builtins.int
+    PARKED_SINCE_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """The contact."""
     state: Global___TaskState.ValueType
@@ -1087,6 +1089,12 @@ class Task(_message.Message):
     """The pending or accepted reservation."""
     wrap_up_until: _builtins.int
     """Unix milliseconds at which the wrap-up ends by itself."""
+    parked_since: _builtins.int
+    """Unix milliseconds since which it is parked; 0 where it is not."""
+    @_builtins.property
+    def offered_to(self) -> _containers.RepeatedCompositeFieldContainer[Global___Offer]:
+        """All whom it is being offered to; an agent's own view names that agent's in `agent_id` and `reservation_id`."""
+
     def __init__(
         self,
         *,
@@ -1103,14 +1111,42 @@ class Task(_message.Message):
         agent_id: _builtins.str = ...,
         reservation_id: _builtins.str = ...,
         wrap_up_until: _builtins.int = ...,
+        offered_to: _abc.Iterable[Global___Offer] | None = ...,
+        parked_since: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "arrived_at", b"arrived_at", "channel", b"channel", "contact_id", b"contact_id", "estimated_wait_ms", b"estimated_wait_ms", "position", b"position", "priority", b"priority", "queue", b"queue", "queued_at", b"queued_at", "reservation_id", b"reservation_id", "state", b"state", "step", b"step", "wrap_up_until", b"wrap_up_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "arrived_at", b"arrived_at", "channel", b"channel", "contact_id", b"contact_id", "estimated_wait_ms", b"estimated_wait_ms", "offered_to", b"offered_to", "parked_since", b"parked_since", "position", b"position", "priority", b"priority", "queue", b"queue", "queued_at", b"queued_at", "reservation_id", b"reservation_id", "state", b"state", "step", b"step", "wrap_up_until", b"wrap_up_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Task: _TypeAlias = Task  # noqa: Y015
+
+@_typing.final
+class Offer(_message.Message):
+    """A pending reservation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """The agent."""
+    reservation_id: _builtins.str
+    """The reservation."""
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "reservation_id", b"reservation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Offer: _TypeAlias = Offer  # noqa: Y015
 
 @_typing.final
 class Agent(_message.Message):
