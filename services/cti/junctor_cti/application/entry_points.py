@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from junctor.directory.v1 import directory_pb2
 from junctor_journal.replica import Replica
+from junctor_journal.state_index import StateIndex
 
 DEFAULT_LANGUAGE = "en"
 PREFIX_DIGITS = 6
@@ -28,19 +29,16 @@ class EntryPoints:
 
     def __init__(self, replica: Replica[directory_pb2.DirectoryValue]) -> None:
         self._replica = replica
+        self._numbers = StateIndex(replica, "number", lambda item: item.id)
+        self._devices = StateIndex(replica, "agent", lambda item: item.value.value.agent.device)
 
     def of_number(self, number: str) -> EntryPoint | None:
         """The tenant's entry point of a called number; the number decides the tenant."""
-        for item in self._replica.all("number"):
-            if item.id == number:
-                value = item.value.value.number
-                return EntryPoint(
-                    item.tenant,
-                    number,
-                    value.flow,
-                    value.language or self._language(item.tenant),
-                    dict(value.data),
-                )
+        for item in self._numbers.find(number):
+            value = item.value.value.number
+            return EntryPoint(
+                item.tenant, number, value.flow, value.language or self._language(item.tenant), dict(value.data)
+            )
         return None
 
     def blocked(self, tenant: str, caller_hash: str, now: int) -> bool:
@@ -60,9 +58,8 @@ class EntryPoints:
 
     def agent_of_device(self, device: str) -> tuple[str, str] | None:
         """Tenant and agent whose phone it is."""
-        for item in self._replica.all("agent"):
-            if item.value.value.agent.device == device:
-                return item.tenant, item.id
+        for item in self._devices.find(device):
+            return item.tenant, item.id
         return None
 
     def _language(self, tenant: str) -> str:

@@ -94,6 +94,9 @@ class Directory:
     def all(self, kind: str, tenant: str | None = None) -> list[StateItem]:
         return [i for i in self._items if i.kind == kind and tenant in {None, i.tenant}]
 
+    def listen(self, listener: object) -> None:
+        """Nothing changes any more."""
+
 
 class Others:
     """ivr, router and recording as stubs: every request is kept; `refuse[name]` is raised instead of an answer."""
