@@ -1,0 +1,29 @@
+#!/bin/sh
+# Runs a broker with the settings of KAFKA_PROPERTIES; its log.dirs is formatted where it is empty.
+# With the arguments `mirror FILE`: MirrorMaker 2 with the settings of FILE.
+set -eu
+run() {
+  main=$1
+  shift
+  exec java -Xmx"${KAFKA_HEAP_MB:-384}"m -Xms64m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+    -XX:MinHeapFreeRatio=10 -XX:MaxHeapFreeRatio=25 -XX:+ExitOnOutOfMemoryError -Xshare:auto \
+    -Dorg.slf4j.simpleLogger.defaultLogLevel="${KAFKA_LOG_LEVEL:-warn}" -Dorg.slf4j.simpleLogger.showDateTime=true \
+    -Dorg.slf4j.simpleLogger.dateTimeFormat="yyyy-MM-dd'T'HH:mm:ss.SSSZ" \
+    -cp '/opt/kafka/libs/*' "$main" "$@"
+}
+if [ "${1:-}" = mirror ]; then
+  run org.apache.kafka.connect.mirror.MirrorMaker "${2:?the file of MirrorMaker 2}"
+fi
+settings=${KAFKA_PROPERTIES:-/opt/kafka/server.properties}
+if [ -n "${KAFKA_ADVERTISED:-}" ]; then
+  cp "$settings" /tmp/server.properties
+  printf 'advertised.listeners=PLAINTEXT://%s\n' "$KAFKA_ADVERTISED" >> /tmp/server.properties
+  settings=/tmp/server.properties
+fi
+data=$(sed -n 's/^log\.dirs *= *//p' "$settings")
+if [ ! -e "${data:?log.dirs in the settings}/meta.properties" ]; then
+  # A leading "-" would be read as an option; a cluster's id is 22 characters of base64.
+  cluster=${KAFKA_CLUSTER_ID:-J$(head -c 16 /dev/urandom | base64 | tr '+/' 'ab' | cut -c 2-22)}
+  (run kafka.tools.StorageTool format --cluster-id "$cluster" --config "$settings")
+fi
+run kafka.Kafka "$settings"
