@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 ISSUER = "junctor"
 AUDIENCE = "junctor"
-ROLES = ("agent", "supervisor", "administrator", "analyst", "service")
+ROLES = ("agent", "supervisor", "administrator", "analyst", "service", "register")
 # A service's token is for every tenant; the tenant is carried per call.
 EVERY_TENANT = "*"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import aiohttp
@@ -49,10 +49,19 @@ class WorkloadTokens:
     While the issuer cannot be reached the token is used until it expires.
     """
 
-    def __init__(self, url: str, secret: Secret, subject: str, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        url: str,
+        secret: Secret,
+        subject: str,
+        *,
+        roles: Sequence[Role] = (Role.SERVICE,),
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._url = url
         self._secret = secret
         self._subject = subject
+        self._roles = [role.value for role in roles]
         self._now = now
         self._token = ""
         self._renew_at = 0.0
@@ -76,7 +85,7 @@ class WorkloadTokens:
             return self._token
 
     async def _fetch(self) -> str:
-        wanted = {"subject": self._subject, "tenant": EVERY_TENANT, "roles": [Role.SERVICE.value]}
+        wanted = {"subject": self._subject, "tenant": EVERY_TENANT, "roles": self._roles}
         headers = {"authorization": f"Bearer {self._secret.reveal()}"}
         timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT)
         async with (
@@ -99,13 +108,13 @@ class WorkloadTokens:
         self._renew_at = now + (expires - now) * RENEW_AT
 
 
-def workload_tokens(settings: CommonSettings, service: str) -> WorkloadTokens:
+def workload_tokens(settings: CommonSettings, service: str, roles: Sequence[Role] = (Role.SERVICE,)) -> WorkloadTokens:
     """The token source that a service's settings describe. Raises `SettingsError` if they describe none."""
     if settings.token_url is None or settings.token_secret is None:
         raise SettingsError(
             ["JUNCTOR_TOKEN_URL and JUNCTOR_TOKEN_SECRET are not both set; a service that calls others needs them."]
         )
-    return WorkloadTokens(settings.token_url, settings.token_secret, f"service:{service}")
+    return WorkloadTokens(settings.token_url, settings.token_secret, f"service:{service}", roles=roles)
 
 
 def _no_token() -> ServiceError:

@@ -20,6 +20,7 @@ class Role(Enum):
     ADMINISTRATOR = "administrator"
     ANALYST = "analyst"
     SERVICE = "service"
+    REGISTER = "register"
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,8 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """A person who reads reports."""
     ROLE_SERVICE: _Role.ValueType  # 5
     """Another Junctor service."""
+    ROLE_REGISTER: _Role.ValueType  # 6
+    """A service that takes part in the register of two sites; its token has ROLE_SERVICE as well."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """What a caller's token must say to be let in."""
@@ -81,6 +83,8 @@ ROLE_ANALYST: Role.ValueType  # 4
 """A person who reads reports."""
 ROLE_SERVICE: Role.ValueType  # 5
 """Another Junctor service."""
+ROLE_REGISTER: Role.ValueType  # 6
+"""A service that takes part in the register of two sites; its token has ROLE_SERVICE as well."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 PERSONAL_DATA_FIELD_NUMBER: _builtins.int
