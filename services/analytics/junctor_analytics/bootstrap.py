@@ -24,7 +24,8 @@ def bind(settings: AnalyticsSettings) -> Service:
     f = Foundation("analytics", settings)
     user, password = settings.clickhouse_user, settings.clickhouse_password.reveal()
     native, database = settings.clickhouse_native, settings.clickhouse_database
-    http = ClickHouseHttp(ClickHouseAddress(settings.clickhouse_url, user, password, database))
+    tls, authority = settings.clickhouse_tls, settings.clickhouse_authority
+    http = ClickHouseHttp(ClickHouseAddress(settings.clickhouse_url, user, password, database, authority))
     retention = Retention(settings.retention_days, settings.trace_retention_days)
     warehouse = ClickHouseWarehouse(http, partial(prepare, retention=retention))
     limits = IngestSettings(
@@ -33,7 +34,7 @@ def bind(settings: AnalyticsSettings) -> Service:
     positions = SqlitePositions(settings.positions_file)
     ingest = Ingest(f.log, warehouse, positions, f.telemetry, f.clock, limits)
     queues = Background("queue dimension", QueueDimension(f.replica(), warehouse, f.clock).run)
-    reader = ClickHouseReader(native.host, native.port, user, password, database)
+    reader = ClickHouseReader(native.host, native.port, user, password, database, tls=tls, authority=authority)
     servicer = AnalyticsServicer(Reports(reader, f.clock))
     return f.service(
         [(analytics_pb2_grpc.add_AnalyticsServiceServicer_to_server, servicer)],

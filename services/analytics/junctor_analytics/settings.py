@@ -15,6 +15,10 @@ class AnalyticsSettings(CommonSettings):
 
     clickhouse_url: str = setting("ClickHouse's HTTP interface, for inserts.", default="http://127.0.0.1:8123")
     clickhouse_native: HostPort = setting("ClickHouse's native port, for reports.", default=HostPort("127.0.0.1", 9000))
+    clickhouse_tls: bool = setting("Whether the native port speaks TLS.", default=False)
+    clickhouse_authority: Path | None = setting(
+        "PEM: who signed ClickHouse's certificates; else the system's.", default=None
+    )
     clickhouse_user: str = setting("The user, with all rights on the database.", default="junctor")
     clickhouse_password: Secret = setting("The user's password.", default=Secret(""))
     clickhouse_database: str = setting("The database; made if it does not exist.", default="junctor")

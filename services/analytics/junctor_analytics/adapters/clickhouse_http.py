@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -38,12 +40,13 @@ _INSERT = {
 
 @dataclass(frozen=True, slots=True)
 class ClickHouseAddress:
-    """`url` is the HTTP interface."""
+    """`url` is the HTTP interface, `authority` a PEM file of who signed its certificate (the system's if None)."""
 
     url: str
     user: str
     password: str
     database: str
+    authority: Path | None = None
 
 
 class StatementFailed(Exception):
@@ -63,6 +66,7 @@ class ClickHouseHttp:
             base_url=address.url,
             headers={"X-ClickHouse-User": address.user, "X-ClickHouse-Key": address.password},
             timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
+            verify=ssl.create_default_context(cafile=address.authority),
             trust_env=False,
         )
 

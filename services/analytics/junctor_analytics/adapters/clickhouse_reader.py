@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from clickhouse_driver import Client
@@ -28,7 +29,18 @@ class ClickHouseReader:
     name = "clickhouse reader"
     ready = True
 
-    def __init__(self, host: str, port: int, user: str, password: str, database: str) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        user: str,
+        password: str,
+        database: str,
+        *,
+        tls: bool = False,
+        authority: Path | None = None,
+    ) -> None:
+        """With `tls` the server's certificate is checked, against the PEM file `authority` where there is one."""
         self._connection: dict[str, Any] = {
             "host": host,
             "port": port,
@@ -39,6 +51,10 @@ class ClickHouseReader:
             "send_receive_timeout": _ANSWER_SECONDS,
             "settings": {"max_execution_time": _ANSWER_SECONDS},
         }
+        if tls:
+            self._connection |= {"secure": True, "verify": True}
+            if authority is not None:
+                self._connection["ca_certs"] = str(authority)
         self._local = threading.local()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="clickhouse")
 
