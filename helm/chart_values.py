@@ -1,0 +1,260 @@
+"""Every value of the chart: its type, its bounds and what it is for. Defaults stand in the charts' values.yaml."""
+
+from __future__ import annotations
+
+from schema_terms import (
+    Schema,
+    address,
+    autoscaling,
+    choice,
+    duration,
+    host,
+    mapping,
+    name,
+    number,
+    persistence,
+    placement,
+    port,
+    public_service,
+    section,
+    several,
+    switch,
+    text,
+    tolerations,
+    url,
+)
+
+SERVICES = ("router", "cti", "ivr", "recording", "omnichannel", "analytics", "directory", "gateway")
+IMAGES = (*SERVICES, "media", "issuer", "kafka", "clickhouse", "tools")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def _service(**own: Schema) -> dict[str, Schema]:
+    return {
+        "logLevel": choice("Lowest level that is logged; that of global.logLevel if empty.", "", *LOG_LEVELS),
+        "drainSeconds": number("From SIGTERM to the hard end: what is under way is finished or handed over.", 1, 600),
+        **own,
+        **placement(),
+    }
+
+
+def _replicas(about: str) -> Schema:
+    return number(about, 1, 12)
+
+
+CHARTS: dict[str, dict[str, Schema]] = {
+    "router": _service(
+        replicas=_replicas("Pods; they share the 12 partitions, and each follows all of them."),
+        autoscaling=autoscaling(),
+        pump=choice("Who reads the inputs: a Faust app, or a plain consumer.", "faust", "plain"),
+    ),
+    "cti": _service(
+        hostNetwork=switch(
+            "Whether the edge uses its node's network and address. Not allowed by the restricted Pod Security Standard."
+        ),
+        sip=section(
+            "The SIP edge.",
+            port=port("The port of SIP by UDP and TCP, in the pod and outside alike."),
+            tcp=switch("Whether SIP by TCP is served."),
+            advertise=host(
+                "The host that phones and trunks reach the edge at, in Via and Contact: it must stay while pods come and go. "
+                "`node`: the node's address; empty: the pod's, for phones inside the cluster."
+            ),
+            realm=text("The realm of phones' digests and the host of their addresses.", r"^[A-Za-z0-9.-]+$"),
+            requestsPerSecond=number("More from one source are refused; 0: no limit.", 0),
+            nonce=section(
+                "What the digest's nonces are signed with.",
+                existingSecret=name("Secret with the key `nonce-secret`; made by the release if empty."),
+            ),
+            service=section(
+                "The address of SIP.",
+                type=choice("How it is reached from outside.", "ClusterIP", "NodePort", "LoadBalancer"),
+                address=host("A fixed address: the load balancer's, or with ClusterIP the Service's."),
+                externalIPs=several("Addresses of nodes that are routed to it as well.", {"type": "string"}),
+                annotations=mapping("For the load balancer."),
+                sourceRanges=several("Networks that a load balancer lets in; all if empty.", {"type": "string"}),
+            ),
+        ),
+        routeTries=number("Tries of 2 s to put a contact in line before the default treatment.", 1),
+        persistence=persistence("Facts of calls while Kafka is away, and contacts' keys where PostgreSQL has them not."),
+    ),
+    "ivr": _service(replicas=_replicas("Pods."), autoscaling=autoscaling()),
+    "recording": _service(
+        seal=switch("Whether kept files are sealed. Off is for demonstrations."),
+        retention=duration("How long recordings are kept after they were sealed; 0s: for ever."),
+        rtp=section(
+            "UDP ports where copies of calls' audio are taken, two for each call.",
+            first=port("The first."),
+            last=port("The last."),
+        ),
+        persistence=persistence("Recordings, their catalogue and keys where PostgreSQL has them not."),
+    ),
+    "omnichannel": _service(
+        replicas=_replicas("Pods; more than one needs contacts' keys in PostgreSQL."),
+        customerTokens=section(
+            "What a customer comes back to a conversation with.",
+            existingSecret=name("Secret with the key `customer-token-secret`; derived from the workload secret if empty."),
+            lifetime=duration("How long a customer may come back."),
+        ),
+        idleTimeout=duration("Silence after which a conversation is closed."),
+        reconnectGrace=duration("How long a broken connection may stay away."),
+        routePatience=duration("How long the router is asked for before giving up."),
+        messagesPerSecond=number("Messages that a customer may send in a second.", 1),
+        messageBurst=number("Messages that a customer may send at once.", 1),
+        mostConnections=number("WebSockets at once in a pod.", 1),
+        service=public_service("customers' WebSockets are"),
+        persistence=persistence("Contacts' keys where PostgreSQL has them not."),
+    ),
+    "analytics": _service(
+        retentionDays=number("Days that rows are kept; 0: for ever.", 0),
+        traceRetentionDays=number("Days that traces are kept; 0: for ever.", 0),
+        flushEvery=duration("How long a batch of rows collects."),
+        batchRecords=number("A batch's most records.", 1, 100_000),
+        batchBytes=number("A batch ends at this size.", 1_000),
+        persistence=persistence("How far events are inserted."),
+    ),
+    "directory": _service(
+        replicas=_replicas("Pods."),
+        prompts=several("Prompts that flows may name; those of the images if empty.", {"type": "string"}),
+    ),
+    "gateway": _service(
+        replicas=_replicas("Pods."),
+        autoscaling=autoscaling(),
+        corsOrigins=several("Origins whose pages may call; `*`: every one.", {"type": "string"}),
+        bodyLimit=number("The largest request body in bytes.", 1024, 8 << 20),
+        concurrencyLimit=number("More connections at a time are told 503.", 1),
+        swaggerAssets=text("URL of a folder with Swagger UI's files; the public one if empty."),
+        service=public_service("HTTP is"),
+    ),
+    "media": {
+        "hostNetwork": switch(
+            "Whether audio uses the node's network and address; otherwise phones must reach pods. "
+            "Not allowed by the restricted Pod Security Standard."
+        ),
+        "rtp": section(
+            "UDP ports of audio, four for each call.", first=number("The first.", 1024, 65534), last=port("The last.")
+        ),
+        "timeoutSeconds": number("A call without a packet for this long is deleted.", 10),
+        "updates": choice(
+            "OnDelete: an upgrade leaves the pod as it is, and its calls whole, until somebody deletes it. "
+            "RollingUpdate: an upgrade ends the audio of live calls.",
+            "OnDelete",
+            "RollingUpdate",
+        ),
+        "drainSeconds": number("From SIGTERM to the hard end.", 1, 600),
+        **placement(),
+    },
+    "issuer": {"enabled": switch("Whether a token issuer runs, for trials."), **placement()},
+    "kafka": {
+        "enabled": switch("Whether one broker of Apache Kafka runs, for trials."),
+        "heapMb": number("Java's heap in MB.", 128),
+        "persistence": persistence("Its log."),
+        **placement(),
+    },
+    "clickhouse": {
+        "enabled": switch("Whether a ClickHouse endpoint runs, for trials."),
+        "memoryBytes": number("What all its queries together may use.", 100_000_000),
+        "persistence": persistence("Its tables."),
+        **placement(),
+    },
+}
+
+GLOBAL: dict[str, Schema] = {
+    "production": switch(
+        "Refuse what a site that serves customers must not do without: TLS everywhere, no part of a trial, disks, Secrets "
+        "that were made beforehand."
+    ),
+    "image": section(
+        "Where images come from.",
+        registry=text("Registry and path before /junctor-<name>.", r"^[^ /][^ ]*[^ /]$"),
+        tag=text("Their tag; the chart's appVersion if empty."),
+        pullPolicy=choice("When they are pulled.", "IfNotPresent", "Always", "Never"),
+        pullSecrets=several("Secrets for the registry.", {"type": "string"}),
+        digests=section(
+            "Images by digest, which wins over the tag.",
+            **{image: text(f"Digest of junctor-{image}.", "^(sha256:[0-9a-f]{64})?$") for image in IMAGES},
+        ),
+    ),
+    "clusterDomain": text("The cluster's DNS domain.", r"^[a-z0-9.-]+$"),
+    "site": section("The data centre.", name=text("Its name.", "^[a-z][a-z0-9-]{0,15}$")),
+    "logLevel": choice("Lowest level that is logged.", *LOG_LEVELS),
+    "tracing": switch("Whether spans are recorded."),
+    "metricsInterval": duration("How often metrics are told; 0s: never."),
+    "storageClass": name("Storage class of disks; the cluster's default if empty."),
+    "spread": choice(
+        "What happens to a pod that cannot be on a node of its own.", "ScheduleAnyway", "DoNotSchedule"
+    ),
+    "priorityClassName": name("Priority of all pods."),
+    "nodeSelector": mapping("Labels of the nodes where pods may run."),
+    "tolerations": tolerations("Taints that pods bear."),
+    "podAnnotations": mapping("Annotations of all pods."),
+    "kafka": section(
+        "Kafka of your own.",
+        brokers=several("Its brokers, host:port.", address("host:port")),
+        tls=section(
+            "Encryption.",
+            enabled=switch("Whether connections are encrypted."),
+            existingSecret=name("Secret with `ca.crt`, who signed the brokers' certificates; the system's if empty."),
+            clientCertificate=switch("Whether that Secret's `tls.crt` and `tls.key` are shown to brokers."),
+        ),
+        login=section(
+            "SASL.",
+            existingSecret=name("Secret with `username` and `password`; no login if empty."),
+            mechanism=choice("How to log in.", "plain", "scram-sha-256", "scram-sha-512"),
+        ),
+        topics=section("Topics that are made where they are not there.", replicationFactor=number("Copies.", 1, 9)),
+    ),
+    "strimzi": section("Kafka by the Strimzi operator.", enabled=switch("Whether its custom resources are made.")),
+    "clickhouse": section(
+        "ClickHouse of your own.",
+        http=url("Its HTTP interface, for inserts."),
+        native=address("Its native protocol, for reports."),
+        user=text("The user, with all rights on the database.", r"^\S+$"),
+        database=text("The database; made if it does not exist.", r"^\w+$"),
+        tls=switch("Whether the native protocol is spoken with TLS."),
+        existingSecret=name("Secret with the key `password`."),
+        authority=section(
+            "Who signed ClickHouse's certificates.",
+            existingSecret=name("Secret with the key `ca.crt`; the system's authorities if empty."),
+        ),
+    ),
+    "postgresql": section(
+        "PostgreSQL of your own, for contacts' keys, the directory's lists and the catalogue of recordings. Without it they "
+        "are in files of the pods.",
+        host=host("Its host; empty: none is used."),
+        port=port("Its port."),
+        database=text("The database, which exists.", r"^\w+$"),
+        sslMode=choice("How the connection is encrypted, as libpq has it.", "disable", "require", "verify-ca", "verify-full"),
+        existingSecret=name("Secret with `username` and `password`, without characters that a URL escapes."),
+    ),
+    "tokens": section(
+        "The issuer of tokens (OIDC).",
+        issuer=text("The `iss` of tokens.", r"^\S+$"),
+        audience=text("The `aud` of tokens.", r"^\S+$"),
+        jwks=url("Its public keys."),
+        url=url("Where services fetch their own tokens."),
+        existingSecret=name("Secret with the key `workload-secret`, which services show there."),
+    ),
+    "keys": section(
+        "Personal data.",
+        existingSecret=name("Secret with the key `master-key` (64 hexadecimal digits), which wraps contacts' keys."),
+    ),
+    "tls": section(
+        "TLS between services.",
+        enabled=switch("Whether services speak TLS."),
+        existingSecret=name("Secret with `tls.crt`, `tls.key` and `ca.crt`, valid for all services."),
+    ),
+    "media": section(
+        "A media server of your own in place of junctor-media.", ng=address("Its ng port (rtpengine), host:port.")
+    ),
+    "prompts": section(
+        "Prompts of your own.",
+        existingClaim=name("Volume with <language>/<id>.wav for cti and media; those of the images if empty."),
+    ),
+}
+
+UMBRELLA: dict[str, Schema] = {
+    "networkPolicies": section(
+        "Who may talk to whom.", enabled=switch("Whether all traffic is refused but what each part needs.")
+    ),
+}
