@@ -38,6 +38,8 @@ HOW = (
 class Process:
     """One of log_processes.py."""
 
+    MODULE = "bench.log_processes"
+
     def __init__(self, child: asyncio.subprocess.Process) -> None:
         self._child = child
 
@@ -47,7 +49,7 @@ class Process:
         child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "bench.log_processes",
+            cls.MODULE,
             role,
             json.dumps(arguments),
             stdout=asyncio.subprocess.PIPE,
