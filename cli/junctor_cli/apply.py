@@ -18,6 +18,7 @@ from junctor_service.ids import uuid7
 from junctor_service.token_source import StaticToken
 
 from junctor_cli import configuration_diff, tenant_file
+from junctor_cli.connections import connections
 from junctor_cli.site_option import directory, running, site_option
 from junctor_cli.tenant_file import Mistake, TenantFile
 
@@ -73,7 +74,7 @@ class _Apply:
         self._yes = yes
 
     async def run(self, file: TenantFile | None, revert: int | None, dry_run: bool, prune: bool, comment: str) -> None:
-        channels = Channels(StaticToken(self._token))
+        channels = Channels(StaticToken(self._token), settings=connections())
         stub: directory_pb2_grpc.DirectoryServiceAsyncStub = directory_pb2_grpc.DirectoryServiceStub(
             channels.channel(self._address)
         )
@@ -99,7 +100,7 @@ class _Apply:
             request_id=uuid7(), tenant=self._tenant, values=file.values, prune=prune, dry_run=True, comment=comment
         )
         found = await rpc(stub.ApplyConfiguration(request, timeout=_SECONDS))
-        _show(found.changes, found.warnings)
+        _show(found.changes, found.warnings, file)
         if not found.changes:
             click.echo(f"Nothing to change: {self._tenant} is at revision {found.revision}.")
             return
@@ -117,7 +118,7 @@ class _Apply:
         self._ask(f"Undo revision {revision} in {self._tenant}?")
         request = pb.RevertConfigurationRequest(request_id=uuid7(), tenant=self._tenant, revision=revision)
         done = await rpc(stub.RevertConfiguration(request, timeout=_SECONDS))
-        _show(done.changes, done.warnings)
+        _show(done.changes, done.warnings, None)
         click.echo(f"Revision {revision} is undone: {self._tenant} is at revision {done.revision}.")
 
     def _ask(self, question: str) -> None:
@@ -145,16 +146,20 @@ def _own_token(site: str, tenant: str) -> str:
     return tokens.mint(tokens.signing_key(folder), person, tenant, ["administrator"], lifetime=600)
 
 
-def _show(changes: Sequence[pb.Change], warnings: Sequence[str]) -> None:
+def _show(
+    changes: Sequence[pb.Change], warnings: Sequence[pb.ConfigurationWarning], file: TenantFile | None
+) -> None:
     for line in configuration_diff.lines(changes):
         click.echo(line)
     for warning in warnings:
-        click.secho(f"Warning: {warning}.", fg="yellow", err=True)
+        where = f"{file.place(warning.field)}: " if file is not None and file.has(warning.field) else ""
+        click.secho(f"{where}Warning: {warning.text}.", fg="yellow", err=True)
 
 
 def _failure(error: ServiceError, file: TenantFile | None, address: str) -> click.ClickException:
     if file is not None and error.fields:
-        return click.ClickException("\n".join(f"{file.place(v.field)}: {v.description}" for v in error.fields))
+        lines = [f"{file.place(v.field)}: {v.description} ({v.field})" for v in error.fields]
+        return click.ClickException("\n".join(lines))
     if error.code is Code.UNAVAILABLE:
         return click.ClickException(f"The directory at {address} does not answer: {error.message} Is the site up?")
     return click.ClickException(error.message)

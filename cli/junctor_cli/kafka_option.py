@@ -10,6 +10,7 @@ import click
 from junctor_journal.errors import JournalError
 from junctor_journal.kafka import KafkaLog
 
+from junctor_cli.connections import brokers_at
 from junctor_cli.site_option import running
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ def with_log(kafka: str | None, site: str, work: Callable[[KafkaLog], Awaitable[
 
 
 async def _with_log(bootstrap: str, work: Callable[[KafkaLog], Awaitable[T]]) -> T:
-    log = KafkaLog(bootstrap, client_id="junctor-cli")
+    log = KafkaLog(brokers_at(bootstrap), client_id="junctor-cli")
     await log.start()
     try:
         return await work(log)

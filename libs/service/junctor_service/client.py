@@ -13,10 +13,10 @@ from google.protobuf.message import Message
 from opentelemetry.trace import SpanKind
 
 from junctor_service.errors import ServiceError, from_rpc_error
-from junctor_service.settings import CommonSettings
+from junctor_service.settings import CommonSettings, ConnectionSettings
 from junctor_service.telemetry import Telemetry
 from junctor_service.tenant import TENANT_METADATA, is_tenant
-from junctor_service.tls import tls_from
+from junctor_service.tls import channel_credentials
 from junctor_service.token_source import TokenSource
 from junctor_service.tokens import current_principal
 from junctor_service.trace_context import TRACEPARENT, current_traceparent
@@ -55,9 +55,9 @@ class Channels:
     name = "channels"
 
     def __init__(
-        self, tokens: TokenSource, *, telemetry: Telemetry | None = None, settings: CommonSettings | None = None
+        self, tokens: TokenSource, *, telemetry: Telemetry | None = None, settings: ConnectionSettings | None = None
     ) -> None:
-        deadline = settings.rpc_deadline if settings else DEFAULT_DEADLINE
+        deadline = settings.rpc_deadline if isinstance(settings, CommonSettings) else DEFAULT_DEADLINE
         carried = _Carried(tokens, telemetry, deadline)
         self._interceptors: Any = [
             _UnaryUnary(carried),
@@ -65,8 +65,7 @@ class Channels:
             _UnaryStream(carried),
             _StreamStream(carried),
         ]
-        tls = tls_from(settings) if settings else None
-        self._credentials = tls.client() if tls else None
+        self._credentials = channel_credentials(settings) if settings else None
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     @property

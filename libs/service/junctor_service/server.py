@@ -16,7 +16,7 @@ from junctor_service.drain import remaining
 from junctor_service.health import Health, HealthServicer
 from junctor_service.settings import CommonSettings
 from junctor_service.telemetry import Telemetry
-from junctor_service.tls import tls_from
+from junctor_service.tls import server_credentials
 from junctor_service.verifier import TokenVerifier
 
 log = logging.getLogger(__name__)
@@ -94,11 +94,11 @@ class GrpcServer:
         reflection.enable_server_reflection([*names.found, health_name, reflection.SERVICE_NAME], server)
         listen = self._settings.grpc_listen
         try:
-            tls = tls_from(self._settings)
-            if tls is None:
+            credentials = server_credentials(self._settings)
+            if credentials is None:
                 self._port = server.add_insecure_port(str(listen))
             else:
-                self._port = server.add_secure_port(str(listen), tls.server())
+                self._port = server.add_secure_port(str(listen), credentials)
         except RuntimeError as error:
             raise PortTaken(
                 f"{listen} cannot be listened on: it is in use or not an address of this machine"

@@ -22,6 +22,7 @@ from junctor_service.setting_values import BadValue, Duration, HostPort, Secret,
 
 __all__ = [
     "CommonSettings",
+    "ConnectionSettings",
     "Duration",
     "HostPort",
     "LogFormat",
@@ -89,10 +90,9 @@ def setting(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommonSettings:
-    """What every service needs to know. Durations are seconds."""
+class ConnectionSettings:
+    """How Kafka and services are reached: all that a program of a person needs, and a part of what a service needs."""
 
-    site: str = setting("The data centre.", default="a", pattern="[a-z][a-z0-9-]{0,15}")
     kafka_bootstrap: tuple[HostPort, ...] = setting("Kafka's brokers.", default=(HostPort("127.0.0.1", 9092),))
     kafka_tls: bool = setting("Whether connections to Kafka are encrypted.", default=False)
     kafka_authority: Path | None = setting(
@@ -103,11 +103,18 @@ class CommonSettings:
     kafka_user: str | None = setting("The user for Kafka (SASL).", default=None)
     kafka_password: Secret | None = setting("The user's password.", default=None)
     kafka_mechanism: SaslMechanism = setting("How the user logs in.", default=SaslMechanism.SCRAM_SHA_512)
+    grpc_tls_authority: Path | None = setting("PEM: who signed the other services' certificates.", default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommonSettings(ConnectionSettings):
+    """What every service needs to know. Durations are seconds."""
+
+    site: str = setting("The data centre.", default="a", pattern="[a-z][a-z0-9-]{0,15}")
     grpc_listen: HostPort = setting("Where the gRPC server listens; port 0: any.", default=HostPort("127.0.0.1", 0))
     grpc_advertise: HostPort | None = setting("Where others reach it; the bound address if unset.", default=None)
     grpc_tls_certificate: Path | None = setting("PEM: the gRPC server's certificate chain.", default=None)
     grpc_tls_key: Path | None = setting("PEM: its key.", default=None)
-    grpc_tls_authority: Path | None = setting("PEM: who signed the other services' certificates.", default=None)
     probe_listen: HostPort | None = setting(
         "Where health alone is served, without TLS, from the start on.", default=None
     )

@@ -7,54 +7,35 @@ again; the authority's own is read at the start.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 from junctor_journal.brokers import Brokers
 
-from junctor_service.settings import CommonSettings, SettingsError
+from junctor_service.settings import CommonSettings, ConnectionSettings, SettingsError
 
 
 @dataclass(frozen=True, slots=True)
-class Tls:
-    """PEM files: the service's own certificate chain and key, and the authority by which others are known."""
+class _Pair:
+    """PEM files: a certificate chain and its key."""
 
     certificate: Path
     key: Path
-    authority: Path
 
-    def server(self) -> grpc.ServerCredentials:
-        """For a server; a renewed certificate is used from the next connection on."""
-        first = self._pair()
-        seen = {"at": self._changed()}
-
-        def renewed() -> grpc.ServerCertificateConfiguration | None:
-            try:
-                at = self._changed()
-                if at == seen["at"]:
-                    return None
-                pair = self._pair()
-            except OSError:
-                return None  # between the old files and the new ones
-            seen["at"] = at
-            return grpc.ssl_server_certificate_configuration([pair])
-
-        return grpc.dynamic_ssl_server_credentials(grpc.ssl_server_certificate_configuration([first]), renewed)  # type: ignore[arg-type]  # None: not changed
-
-    def client(self) -> grpc.ChannelCredentials:
-        """For channels to the installation's servers."""
-        return grpc.ssl_channel_credentials(root_certificates=self.authority.read_bytes())
-
-    def _pair(self) -> tuple[bytes, bytes]:
+    def read(self) -> tuple[bytes, bytes]:
         return self.key.read_bytes(), self.certificate.read_bytes()
 
-    def _changed(self) -> tuple[int, int]:
+    def changed(self) -> tuple[int, int]:
         return self.certificate.stat().st_mtime_ns, self.key.stat().st_mtime_ns
 
 
-def tls_from(settings: CommonSettings) -> Tls | None:
-    """What the settings describe; None where nothing is encrypted. Raises `SettingsError`."""
+def server_credentials(settings: CommonSettings) -> grpc.ServerCredentials | None:
+    """For a service's server; None where it is not encrypted. A renewed certificate is used from the next connection on.
+
+    Raises `SettingsError` for files that are missing, or that do not belong together.
+    """
     given = {
         "JUNCTOR_GRPC_TLS_CERTIFICATE": settings.grpc_tls_certificate,
         "JUNCTOR_GRPC_TLS_KEY": settings.grpc_tls_key,
@@ -63,31 +44,61 @@ def tls_from(settings: CommonSettings) -> Tls | None:
     if not any(given.values()):
         return None
     problems = [f"{name} is not set; TLS needs all of {', '.join(given)}." for name, path in given.items() if not path]
-    problems += [unreadable for name, path in given.items() if path and (unreadable := _unreadable(name, path))]
+    problems += _all_unreadable(given)
     if problems:
         raise SettingsError(problems)
-    certificate, key, authority = given.values()
-    assert certificate and key and authority
+    assert settings.grpc_tls_certificate and settings.grpc_tls_key
+    pair = _Pair(settings.grpc_tls_certificate, settings.grpc_tls_key)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pair.certificate, pair.key)
+    except ssl.SSLError as error:
+        raise SettingsError(
+            [f"{pair.certificate} and {pair.key} are not a PEM chain and its key ({error})."]
+        ) from error
+    return _renewing(pair)
+
+
+def channel_credentials(settings: ConnectionSettings) -> grpc.ChannelCredentials | None:
+    """For channels to services; None where they are not encrypted. Raises `SettingsError`."""
+    authority = settings.grpc_tls_authority
+    if authority is None:
+        return None
+    if problems := _all_unreadable({"JUNCTOR_GRPC_TLS_AUTHORITY": authority}):
+        raise SettingsError(problems)
     try:
         ssl.create_default_context(cafile=authority)
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
     except ssl.SSLError as error:
-        files = f"{certificate}, {key} and {authority}"
-        raise SettingsError([f"{files} are not a PEM chain, its key and an authority ({error})."]) from error
-    return Tls(certificate, key, authority)
+        raise SettingsError([f"{authority} is no PEM file of certificates ({error})."]) from error
+    return grpc.ssl_channel_credentials(root_certificates=authority.read_bytes())
 
 
-def brokers_from(settings: CommonSettings) -> Brokers:
+def _renewing(pair: _Pair) -> grpc.ServerCredentials:
+    seen = {"at": pair.changed()}
+
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        try:
+            at = pair.changed()
+            if at == seen["at"]:
+                return None
+            files = pair.read()
+        except OSError:
+            return None  # between the old files and the new ones
+        seen["at"] = at
+        return grpc.ssl_server_certificate_configuration([files])
+
+    first = grpc.ssl_server_certificate_configuration([pair.read()])
+    return grpc.dynamic_ssl_server_credentials(first, renewed)  # type: ignore[arg-type]  # None: not changed
+
+
+def brokers_from(settings: ConnectionSettings) -> Brokers:
     """Kafka as the settings describe it. Raises `SettingsError`."""
-    problems = [
-        unreadable
-        for name, path in (
-            ("JUNCTOR_KAFKA_AUTHORITY", settings.kafka_authority),
-            ("JUNCTOR_KAFKA_CERTIFICATE", settings.kafka_certificate),
-            ("JUNCTOR_KAFKA_KEY", settings.kafka_key),
-        )
-        if path and (unreadable := _unreadable(name, path))
-    ]
+    problems = _all_unreadable(
+        {
+            "JUNCTOR_KAFKA_AUTHORITY": settings.kafka_authority,
+            "JUNCTOR_KAFKA_CERTIFICATE": settings.kafka_certificate,
+            "JUNCTOR_KAFKA_KEY": settings.kafka_key,
+        }
+    )
     if bool(settings.kafka_certificate) != bool(settings.kafka_key):
         problems.append("JUNCTOR_KAFKA_CERTIFICATE and JUNCTOR_KAFKA_KEY belong together; only one is set.")
     if bool(settings.kafka_user) != bool(settings.kafka_password):
@@ -103,7 +114,7 @@ def brokers_from(settings: CommonSettings) -> Brokers:
     )
 
 
-def _kafka_context(settings: CommonSettings) -> ssl.SSLContext | None:
+def _kafka_context(settings: ConnectionSettings) -> ssl.SSLContext | None:
     if not settings.kafka_tls:
         return None
     try:
@@ -115,9 +126,12 @@ def _kafka_context(settings: CommonSettings) -> ssl.SSLContext | None:
     return context
 
 
-def _unreadable(name: str, path: Path) -> str:
-    try:
-        path.read_bytes()
-    except OSError as error:
-        return f"{name}={str(path)!r} cannot be read ({error.strerror}); expected a PEM file."
-    return ""
+def _all_unreadable(files: Mapping[str, Path | None]) -> list[str]:
+    found = []
+    for name, path in files.items():
+        try:
+            if path:
+                path.read_bytes()
+        except OSError as error:
+            found.append(f"{name}={str(path)!r} cannot be read ({error.strerror}); expected a PEM file.")
+    return found

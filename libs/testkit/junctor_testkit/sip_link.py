@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
 import ssl
 from collections.abc import Callable
 
@@ -16,11 +17,13 @@ Receive = Callable[[bytes], None]
 
 
 class SipLink:
-    """Open with `await SipLink.open(...)`. `host` and `port` are what goes into Via and Contact."""
+    """Open with `await SipLink.open(...)`. `host` and `port` are what goes into Via and Contact; `local_host` is the
+    address of this machine that the server sees."""
 
     def __init__(self, transport: str, server: tuple[str, int], receive: Receive, loss: float, seed: int) -> None:
         self.transport, self.server = transport, server
         self.host, self.port = "", 0
+        self.local_host = _facing(server)
         self._receive, self._loss, self._random = receive, loss, random.Random(seed)
         self._datagrams: asyncio.DatagramTransport | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -44,7 +47,7 @@ class SipLink:
         if transport == "udp":
             loop = asyncio.get_running_loop()
             link._datagrams, _ = await loop.create_datagram_endpoint(
-                lambda: _Datagrams(link._lossy_receive), local_addr=("127.0.0.1", port)
+                lambda: _Datagrams(link._lossy_receive), local_addr=(link.local_host, port)
             )
             link.host, link.port = link._datagrams.get_extra_info("sockname")[:2]
         elif transport in ("tcp", "tls"):
@@ -107,6 +110,13 @@ class SipLink:
     async def _send_socket(self, socket: ClientConnection, data: bytes) -> None:
         with contextlib.suppress(ConnectionClosed):
             await socket.send(data.decode())
+
+
+def _facing(server: tuple[str, int]) -> str:
+    """The address of this machine that the server sees; nothing is sent to find it out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(server)
+        return str(probe.getsockname()[0])
 
 
 class _Datagrams(asyncio.DatagramProtocol):

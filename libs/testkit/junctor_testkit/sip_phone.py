@@ -124,7 +124,7 @@ class SipPhone:
 
     async def call(self, target: str, headers: Mapping[str, str] | None = None, *, display: str = "") -> PhoneCall:
         """Sends an INVITE with our SDP and returns at once; `await call.wait("answered")` then."""
-        rtp = await RtpEndpoint.open(tone_hz=self.tone_hz)
+        rtp = await RtpEndpoint.open(tone_hz=self.tone_hz, host=self._link.local_host)
         local = f'"{display}" <{self.aor}>' if display else f"<{self.aor}>"
         call = PhoneCall(
             phone=self,
@@ -385,7 +385,7 @@ class SipPhone:
             local=f"{request.get_header('To')};tag={tag}",
             remote=request.get_header("From") or "",
             target=stringify_uri(request.contact[0].uri) if request.contact else "",
-            rtp=await RtpEndpoint.open(tone_hz=self.tone_hz),
+            rtp=await RtpEndpoint.open(tone_hz=self.tone_hz, host=self._link.local_host),
             invite=request,
             routes=request.get_header_values("Record-Route"),
             remote_sdp=request.text,

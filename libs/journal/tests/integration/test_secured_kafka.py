@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 
 import pytest
 from junctor_journal.brokers import Brokers
@@ -11,39 +10,24 @@ from junctor_journal.errors import LogUnavailable
 from junctor_journal.kafka import KafkaLog
 from junctor_journal.log import TopicDeclaration, TopicPartition
 from junctor_journal.subscription import Subscription
-from junctor_local.kafka import KafkaServer
-from junctor_local.ports import free_port
 from junctor_testkit.certificates import Authority
-
-LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required user_junctor='right';"
-
-
-@pytest.fixture
-async def secured(tmp_path):
-    """Addresses of a listener that wants TLS and a user, and the authority that signed its certificate."""
-    authority, port, plain, controller = Authority(tmp_path / "tls"), free_port(), free_port(), free_port()
-    pair = authority.sign("broker")
-    listeners = {
-        "SECURE": f"127.0.0.1:{port}",
-        "PLAINTEXT": f"127.0.0.1:{plain}",
-        "CONTROLLER": f"127.0.0.1:{controller}",
-    }
-    properties = {
-        "listeners": ",".join(f"{name}://{at}" for name, at in listeners.items()),
-        "advertised.listeners": ",".join(f"{name}://{at}" for name, at in listeners.items() if name != "CONTROLLER"),
-        "listener.security.protocol.map": "SECURE:SASL_SSL,PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "listener.name.secure.sasl.enabled.mechanisms": "PLAIN",
-        "listener.name.secure.plain.sasl.jaas.config": LOGIN.replace("'", '"'),
-        "listener.name.secure.ssl.keystore.type": "PEM",
-        "listener.name.secure.ssl.keystore.location": str(pair.both),
-    }
-    async with KafkaServer(tmp_path / "kafka", plain, controller, properties=properties):
-        yield f"127.0.0.1:{port}", authority
+from junctor_testkit.secured_kafka import secured_kafka
 
 
-async def test_the_log_works_behind_tls_and_a_login(secured):
-    address, authority = secured
-    at = Brokers(address, ssl.create_default_context(cafile=authority.certificate), "junctor", "right", "PLAIN")
+async def test_the_log_works_behind_tls_and_a_login_and_strangers_are_turned_away(tmp_path):
+    async with secured_kafka(tmp_path) as kafka:
+        await _write_and_read(kafka.brokers())
+        for stranger in (
+            kafka.brokers(password="wrong"),
+            kafka.brokers(authority=Authority(tmp_path / "other")),
+            kafka.brokers(encrypted=False),
+        ):
+            log = KafkaLog(stranger, write_timeout=2)
+            with pytest.raises(LogUnavailable, match="cannot be reached"):
+                await log.tail({TopicPartition("t", 0): 0})
+
+
+async def _write_and_read(at):
     log = KafkaLog(at)
     await log.start()
     subscription = Subscription(at, "readers", ["t"])
@@ -61,18 +45,6 @@ async def test_the_log_works_behind_tls_and_a_login(secured):
     finally:
         await subscription.stop()
         await log.stop()
-
-
-@pytest.mark.parametrize("wrong", ["password", "authority", "no tls"])
-async def test_strangers_are_turned_away(secured, tmp_path, wrong):
-    address, authority = secured
-    known = Authority(tmp_path / "other") if wrong == "authority" else authority
-    tls = None if wrong == "no tls" else ssl.create_default_context(cafile=known.certificate)
-    log = KafkaLog(
-        Brokers(address, tls, "junctor", "wrong" if wrong == "password" else "right", "PLAIN"), write_timeout=2
-    )
-    with pytest.raises(LogUnavailable, match="cannot be reached"):
-        await log.tail({TopicPartition("t", 0): 0})
 
 
 def test_a_password_is_not_shown():

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import ssl
 import time
+from pathlib import Path
 
 import grpc
 import pytest
@@ -16,7 +17,7 @@ from junctor_service.health import Health
 from junctor_service.probes import ProbeServer
 from junctor_service.run import Service
 from junctor_service.settings import HostPort, SettingsError
-from junctor_service.tls import tls_from
+from junctor_service.tls import channel_credentials, server_credentials
 from junctor_service.token_source import StaticToken
 from junctor_testkit.certificates import Authority
 
@@ -86,13 +87,15 @@ async def _shown(port, authority):
 
 def test_half_of_the_files_or_the_wrong_ones_are_told(settings, secured, tmp_path):
     with pytest.raises(SettingsError, match="JUNCTOR_GRPC_TLS_KEY is not set; TLS needs all of"):
-        tls_from(dataclasses.replace(secured, grpc_tls_key=None))
+        server_credentials(dataclasses.replace(secured, grpc_tls_key=None))
     with pytest.raises(SettingsError, match="cannot be read .No such file"):
-        tls_from(dataclasses.replace(secured, grpc_tls_certificate=tmp_path / "none.pem"))
+        server_credentials(dataclasses.replace(secured, grpc_tls_certificate=tmp_path / "none.pem"))
     other = Authority(tmp_path / "third").sign("x")
-    with pytest.raises(SettingsError, match="are not a PEM chain, its key and an authority"):
-        tls_from(dataclasses.replace(secured, grpc_tls_key=other.key))
-    assert tls_from(settings) is None
+    with pytest.raises(SettingsError, match="are not a PEM chain and its key"):
+        server_credentials(dataclasses.replace(secured, grpc_tls_key=other.key))
+    with pytest.raises(SettingsError, match="is no PEM file of certificates"):
+        channel_credentials(dataclasses.replace(secured, grpc_tls_authority=Path(settings.jwks)))
+    assert (server_credentials(settings), channel_credentials(settings)) == (None, None)
 
 
 async def test_a_service_tells_that_it_lives_while_it_still_waits(settings):

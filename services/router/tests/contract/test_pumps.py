@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from types import SimpleNamespace
 
 import pytest
 from junctor.router.v1 import router_pb2 as pb
@@ -15,6 +16,7 @@ from junctor_journal.log import NewRecord, TopicDeclaration
 from junctor_journal.pump import GroupPump
 from junctor_router.entrypoints import faust_worker
 from junctor_router.entrypoints.faust_worker import FaustPump, WrongFaust
+from junctor_testkit.secured_kafka import secured_kafka
 
 PARTITIONS = 4
 
@@ -119,6 +121,13 @@ async def scene_with_own_broker(request, own_kafka):
         yield made
 
 
+@pytest.fixture(params=["plain", "faust"])
+async def scene_behind_a_login(request, tmp_path):
+    async with secured_kafka(tmp_path) as kafka:
+        async for made in make_scene(request.param, SimpleNamespace(bootstrap=kafka.brokers())):
+            yield made
+
+
 async def make_scene(name, broker):
     scene = Scene(broker.bootstrap, FaustPump if name == "faust" else lambda bootstrap: GroupPump())
     await scene.prepare()
@@ -181,6 +190,12 @@ async def test_the_broker_is_killed_and_comes_back_and_the_pump_stops_without_it
     await member._pump.stop()
     assert time.monotonic() - began < faust_worker.STOP_SECONDS + 2
     await scene.broker.start_again()
+
+
+async def test_inputs_come_through_tls_and_a_login(scene_behind_a_login):
+    member = await scene_behind_a_login.member("m1")
+    await scene_behind_a_login.send(20)
+    await scene_behind_a_login.all_applied(member)
 
 
 def test_another_faust_is_refused(monkeypatch):
