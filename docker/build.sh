@@ -16,7 +16,7 @@ base() { # name, Debian packages: an image of a minimal Debian with these
   echo "$name ..."
   mmdebstrap --quiet --variant=minbase --include="$packages" --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-    --dpkgopt='path-exclude=/usr/share/locale/*' bookworm "$out/base.tar"
+    --dpkgopt='path-exclude=/usr/share/locale/*' --setup-hook='mkdir -p "$1/usr/share/man/man1"' bookworm "$out/base.tar"
   root=$(buildah from scratch)
   buildah add --quiet "$root" "$out/base.tar" / > /dev/null
   buildah config --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$root"

@@ -107,6 +107,14 @@ def locked_versions() -> dict[str, str]:
     return {canonicalize_name(line.partition("==")[0]): line for line in lines if "==" in line}
 
 
+@cache
+def wanted_extras() -> dict[str, list[str]]:
+    """The extras that requirements/requirements.in asks for, such as `psycopg[binary]`, by canonical name."""
+    lines = (REPOSITORY / "requirements" / "requirements.in").read_text().splitlines()
+    needs = [Requirement(text) for line in lines if (text := line.partition("#")[0].strip())]
+    return {canonicalize_name(need.name): sorted(need.extras) for need in needs}
+
+
 def required(names: Iterable[str]) -> set[str]:
     """The distributions and what they require on this machine, by what they say themselves."""
     found: set[str] = set()
@@ -118,6 +126,7 @@ def required(names: Iterable[str]) -> set[str]:
             continue
         seen.add((name, extra))
         found.add(name)
+        waiting += [(name, asked) for asked in wanted_extras().get(name, ())]
         for text in metadata.requires(name) or ():
             need = Requirement(text)
             if need.marker is None or need.marker.evaluate({"extra": extra}):
