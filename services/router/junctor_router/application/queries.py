@@ -16,7 +16,8 @@ from junctor_router.application.pools import PoolsFold
 from junctor_router.domain import explanation, matching
 from junctor_router.domain.agent import Agent
 from junctor_router.domain.explanation import Explanation
-from junctor_router.domain.expression import bind, select
+from junctor_router.domain.expression import bind
+from junctor_router.domain.picker import picker_of
 from junctor_router.domain.pool_state import PoolState, Queue
 from junctor_router.domain.reservation import Offer
 from junctor_router.domain.task import FinishedTask, Task
@@ -196,7 +197,7 @@ def _queue_message(pool: PoolState, queue: Queue, now: int) -> pb.QueueView:
     lines = [line for line in pool.lines.by_queue.get(queue.id, {}).values() if line.hold is not Hold.NOT_YET]
     oldest = min((entry[1] for line in lines for entry in line.entries), default=now)
     first = pool.plan_of(queue.id).steps[0].expression
-    meeting = select(bind(first.root, {}, pool.attributes), pool.index)
+    meeting = picker_of(bind(first.root, {}, pool.attributes))
     return pb.QueueView(
         queue=queue.id,
         waiting=sum(len(line.entries) for line in lines),
@@ -207,7 +208,7 @@ def _queue_message(pool: PoolState, queue: Queue, now: int) -> pb.QueueView:
         estimates=queue.errors.count,
         estimate_error_ms=queue.errors.mean_ms,
         estimate_absolute_error_ms=queue.errors.mean_absolute_ms,
-        available_agents=(meeting & pool.index.anyone_open()).bit_count(),
+        available_agents=pool.ranking.anyone_open(meeting),
     )
 
 

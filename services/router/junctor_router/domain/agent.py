@@ -82,7 +82,7 @@ class Agent:
         return [
             self.id, self.deleted, int(self.state), int(self.pending), self.reason, self.pending_reason, int(self.device),
             self.session, self.since, [int(c) for c in self.channels], self.logged_in_at, self.handled, self.last_turn,
-            [[contact_id, int(channel)] for contact_id, channel in sorted(self.tasks.items())], self.member.position,
+            [[contact_id, int(channel)] for contact_id, channel in sorted(self.tasks.items())], self.member.rank,
             [
                 sorted(self.value.attributes.items()), self.value.device, sorted(self.value.capacity.items()),
                 [interruption_to_plain(one) for one in self.value.interruptions],
@@ -90,20 +90,20 @@ class Agent:
         ]  # fmt: skip
 
     @classmethod
-    def from_plain(cls, plain: list[Any]) -> tuple[Agent, int]:
-        """The agent, not yet in any index, and the position it had."""
+    def from_plain(cls, plain: list[Any]) -> Agent:
+        """The agent, not yet in any index."""
         (id, deleted, state, pending, reason, pending_reason, device, session, since, channels) = plain[:10]
-        (logged_in_at, handled, last_turn, tasks, position, (attributes, phone, slots, rules)) = plain[10:]
+        (logged_in_at, handled, last_turn, tasks, rank, (attributes, phone, slots, rules)) = plain[10:]
         interruptions = tuple(interruption_from_plain(rule) for rule in rules)
         value = AgentValue(dict(attributes), phone, {Channel(c): n for c, n in slots}, interruptions)
         agent = cls(
-            id, value, Member(id, {}), deleted, AgentState(state), AgentState(pending), reason, pending_reason,
+            id, value, Member(id, {}, rank=rank), deleted, AgentState(state), AgentState(pending), reason, pending_reason,
             DeviceState(device), session, since, tuple(Channel(c) for c in channels), logged_in_at, handled, last_turn,
         )  # fmt: skip
         for contact_id, channel in tasks:
             agent.take(contact_id, Channel(channel))
         agent.set_slots()
-        return agent, position
+        return agent
 
 
 def interruption_to_plain(one: Interruption) -> list[Any]:

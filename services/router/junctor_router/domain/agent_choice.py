@@ -1,7 +1,7 @@
 """Which of the agents who match a contact gets it. Ties go to the one who has been idle longest.
 
 What the step prefers comes first: each preferring expression, in order, keeps those who meet it where there are any. Then
-the order decides. Longest idle is exact: the lowest set bit. Most proficient is exact for one attribute; for several
+the order decides. Longest idle is exact: the first in rank. Most proficient is exact for one attribute; for several
 (the sum of weight times proficiency), and for the other orders, the CANDIDATES agents who have been idle longest are
 compared.
 """
@@ -9,10 +9,12 @@ compared.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 
 from junctor_router.domain.agent import Agent
-from junctor_router.domain.attribute_index import AttributeIndex, Member
-from junctor_router.domain.expression import Node, select
+from junctor_router.domain.attribute_index import Member
+from junctor_router.domain.idle_ranking import Found, highest, members_of, narrowed
+from junctor_router.domain.picker import Picker
 from junctor_router.domain.values import AgentOrder
 
 CANDIDATES = 64
@@ -22,35 +24,25 @@ Weight = tuple[str, int]
 """An attribute and how much its proficiency counts."""
 
 
-def preferred(matching: int, prefers: tuple[Node, ...], index: AttributeIndex) -> int:
+def preferred(matching: Found, prefers: tuple[Picker, ...]) -> Found:
     """Those who meet the preferences best: the first expression counts before all others, and so on."""
-    for node in prefers:
-        if matching & (matching - 1) == 0:
-            break
-        matching = matching & select(node, index) or matching
+    for pick in prefers:
+        matching = narrowed(matching, pick) or matching
     return matching
 
 
 def choose(
-    matching: int,
-    order: AgentOrder,
-    rated_by: tuple[Weight, ...],
-    index: AttributeIndex,
-    agents: Mapping[str, Agent],
-    now: int,
+    matching: Found, order: AgentOrder, rated_by: tuple[Weight, ...], agents: Mapping[str, Agent], now: int
 ) -> str | None:
     """The agent's id, None where the set is empty."""
     if not matching:
         return None
     if order is AgentOrder.MOST_PROFICIENT and len(rated_by) == 1:
-        for _, bits in index.levels(rated_by[0][0]):
-            if matching & bits:
-                matching &= bits
-                break
+        matching = highest(matching, rated_by[0][0])
         order = AgentOrder.LONGEST_IDLE
     if order in (AgentOrder.LONGEST_IDLE, AgentOrder.UNSPECIFIED):
-        return next(iter(index.at(matching, 1))).id
-    candidates = list(index.at(matching, CANDIDATES))
+        return next(members_of(matching)).id
+    candidates = list(islice(members_of(matching), CANDIDATES))
     match order:
         case AgentOrder.MOST_PROFICIENT:
             return max(candidates, key=lambda m: _proficiency(m, rated_by)).id

@@ -203,6 +203,7 @@ def _tenant(pool: PoolState, value: TenantValue) -> None:
 def _reread(pool: PoolState, agent: Agent) -> list[str]:
     attributes, warnings = read_attributes(agent.value, pool.attributes)
     if attributes != agent.member.attributes:
+        pool.ranking.set_attributes(agent.member, attributes)
         pool.index.set_attributes(agent.member, attributes)
     agent.profile = pool.profile(attributes)
     pool.set_matrix(agent)

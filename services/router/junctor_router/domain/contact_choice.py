@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from junctor_router.domain.expression import Node, Scalar, needed, test_of
+from junctor_router.domain.picker import Picker, picker_of
 from junctor_router.domain.task import FIRST_OF_ALL, Key
 from junctor_router.domain.values import AgentOrder, Channel, Hold
 
@@ -45,6 +46,9 @@ class Line:
     """What ranks those who meet it, bound to the contacts' data."""
     test: Callable[[Mapping[str, Scalar]], bool]
     """Whether an agent with these attributes meets it."""
+    pick: Picker
+    """Of many agents, those who meet it."""
+    prefer_picks: tuple[Picker, ...]
     objective_ms: int = 0
     """The service level's time of the queue."""
     entries: list[Key] = field(default_factory=list)
@@ -88,6 +92,8 @@ class WaitingLines:
     _needing: dict[str, int] = field(default_factory=dict)
     """Lines that nobody meets who does not have the attribute."""
     _open_to_all: int = 0
+    _pickers: dict[Node, Picker] = field(default_factory=dict)
+    """One for all lines that want the same, so that what it found is found once."""
     _next: int = 0
     _limit: int = MAX_LINES
 
@@ -105,12 +111,29 @@ class WaitingLines:
         if len(self.lines) >= self._limit:
             self._drop_empty()
         line = Line(
-            self._next, key, key[0], Channel(key[5]), Hold(key[3]), wanted, order, rated_by, prefers, test_of(wanted)
+            number=self._next,
+            key=key,
+            queue=key[0],
+            channel=Channel(key[5]),
+            hold=Hold(key[3]),
+            wanted=wanted,
+            order=order,
+            rated_by=rated_by,
+            prefers=prefers,
+            test=test_of(wanted),
+            pick=self._picker(wanted),
+            prefer_picks=tuple(self._picker(node) for node in prefers),
         )
         line.objective_ms = self.objectives.get(line.queue, 0)
         self._next += 1
         self._keep(line)
         return line
+
+    def _picker(self, node: Node) -> Picker:
+        found = self._pickers.get(node)
+        if found is None:
+            found = self._pickers[node] = picker_of(node)
+        return found
 
     def set_objective(self, queue: str, objective_ms: int) -> None:
         self.objectives[queue] = objective_ms
@@ -216,6 +239,7 @@ class WaitingLines:
         self.by_queue.clear()
         self._waiting = [0] * len(Channel)
         self._needing, self._open_to_all = {}, 0
+        self._pickers.clear()
         for number, line in enumerate(kept):
             line.number = number
             self._keep(line)

@@ -113,8 +113,8 @@ def _step(pool: PoolState, task: Task, plan: CompiledPlan, number: int) -> StepE
             remaining &= alone
             text = "everyone" if clause == Constant(True) else describe(clause)
             found.append(ClauseExplanation(text, alone.bit_count(), remaining.bit_count()))
-    free = remaining & pool.index.available(task.channel)
-    return StepExplanation(number, compiled.step.expression, current, tuple(found), free.bit_count())
+    free = sum(1 for member in pool.index.at(remaining) if member.open >> task.channel & 1)
+    return StepExplanation(number, compiled.step.expression, current, tuple(found), free)
 
 
 def _urgency(pool: PoolState, task: Task) -> list[str]:
@@ -171,7 +171,7 @@ def _why_not(pool: PoolState, task: Task, matching_count: int) -> list[str]:
     if not matching_count:
         return [*_hopeless(pool, line.wanted), "Nobody who is logged in meets the requirement."]
     found = []
-    members = list(pool.index.at(select(line.wanted, pool.index), matching_count))
+    members = pool.index.at(select(line.wanted, pool.index))
     for member in members[:NAMED]:
         agent = pool.agents[member.id]
         found.append(f"{agent.id}: {_why_agent_not(task, agent)}.")

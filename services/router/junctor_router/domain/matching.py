@@ -6,12 +6,15 @@ and the contacts that it touched: first the agents, each taking the best contact
 
 from __future__ import annotations
 
+from itertools import islice
+
 from junctor_router.domain.agent import Agent
 from junctor_router.domain.agent_choice import CANDIDATES, choose, preferred
 from junctor_router.domain.capacity import NEEDS_DEVICE
 from junctor_router.domain.contact_choice import Line
 from junctor_router.domain.events import StepEntered, TaskOverflowed, TaskRequeued
 from junctor_router.domain.expression import bind, conjunction, describe, holds, select
+from junctor_router.domain.idle_ranking import Found, members_of
 from junctor_router.domain.plan import CompiledPlan, overflow_queue, treatment
 from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.predicted_value import SEGMENT, best, lot, value_of
@@ -35,6 +38,7 @@ WISHED = "preferred by the request"
 ORDERS = {order: order.name.lower().replace("_", " ") for order in AgentOrder} | {
     AgentOrder.UNSPECIFIED: "longest idle"
 }
+LONGEST_IDLE = (AgentOrder.LONGEST_IDLE, AgentOrder.UNSPECIFIED)
 
 
 def begin(pool: PoolState, task: Task) -> None:
@@ -238,8 +242,11 @@ def settle(pool: PoolState) -> None:
     while pool.agents_to_match or pool.tasks_to_match or pool.to_widen:
         agents = [pool.agents[id] for id in pool.agents_to_match if id in pool.agents]
         pool.agents_to_match.clear()
-        for agent in sorted(agents, key=lambda a: a.member.position):
+        for agent in sorted(agents, key=lambda a: a.member.rank):
             match_agent(pool, agent)
+            pool.ranking.settle(agent.member)
+        for id in pool.agents_to_match:
+            pool.ranking.settle(pool.agents[id].member)
         tasks = [pool.tasks[id] for id in pool.tasks_to_match if id in pool.tasks]
         pool.tasks_to_match.clear()
         for task in sorted(tasks, key=lambda t: t.line.rank(t.key) if t.line is not None else t.key):
@@ -296,10 +303,7 @@ def widen(pool: PoolState, task: Task, line: Line) -> None:
     if task.state is not TaskState.RESERVED or task.channel in NEEDS_DEVICE:
         return
     while len(task.others) + 1 < pool.queue_value(task.queue).offer_agents:
-        matching = available(pool, task, line)
-        for held in task.offers:
-            matching &= ~(1 << pool.agents[held.agent_id].member.position)
-        found = _choose(pool, task, line, matching)
+        found = _choose(pool, task, line, [held.agent_id for held in task.offers])
         if found is None:
             return
         agent, why = found
@@ -319,25 +323,30 @@ def match_task(pool: PoolState, task: Task) -> None:
             return
     if line.hold:
         return
-    found = _choose(pool, task, line, available(pool, task, line))
+    found = _choose(pool, task, line, [])
     if found is not None:
         offer(pool, task, *found)
 
 
-def _choose(pool: PoolState, task: Task, line: Line, free: int) -> tuple[Agent, str] | None:
-    """By the step's order, of those who meet its preferences best; and why."""
-    matching = preferred(free, line.prefers, pool.index)
+def _choose(pool: PoolState, task: Task, line: Line, besides: list[str]) -> tuple[Agent, str] | None:
+    """By the step's order, of those who are open for it, not excluded and meet its preferences best; and why."""
+    without = [*task.excluded_agents, *task.paused, *besides]
+    if line.order in LONGEST_IDLE and not line.prefers:
+        first = pool.ranking.first(line.pick, line.channel, without)
+        return None if first is None else (pool.agents[first.id], ORDERS[line.order])
+    absent = [agent.member for id in without if (agent := pool.agents.get(id)) is not None]
+    matching = preferred(pool.ranking.matching(line.pick, line.channel, absent), line.prefer_picks)
     if line.order is AgentOrder.HIGHEST_VALUE and matching:
         agent_id, why = _most_valuable(pool, task, matching)
         return pool.agents[agent_id], why
-    chosen = choose(matching, line.order, line.rated_by, pool.index, pool.agents, pool.now)
+    chosen = choose(matching, line.order, line.rated_by, pool.agents, pool.now)
     return None if chosen is None else (pool.agents[chosen], _why(line, pool.agents[chosen]))
 
 
-def _most_valuable(pool: PoolState, task: Task, matching: int) -> tuple[str, str]:
+def _most_valuable(pool: PoolState, task: Task, matching: Found) -> tuple[str, str]:
     """Among those who have been idle longest: the agent and why."""
     queue = pool.queue_value(task.queue)
-    candidates = list(pool.index.at(matching, CANDIDATES))
+    candidates = list(islice(members_of(matching), CANDIDATES))
     drawn = lot(f"{pool.tenant}/{pool.name}", task.contact_id, queue.explore_percent, len(candidates))
     if drawn is not None:
         return candidates[drawn].id, f"by lot among {len(candidates)}, to explore"
@@ -350,20 +359,6 @@ def _most_valuable(pool: PoolState, task: Task, matching: int) -> tuple[str, str
 def _why(line: Line, agent: Agent) -> str:
     met = [describe(node) for node in line.prefers if holds(node, agent.member.attributes)]
     return ORDERS[line.order] + (f" of those who meet the preferred {', '.join(met)}" if met else "")
-
-
-def available(pool: PoolState, task: Task, line: Line) -> int:
-    """The agents who meet the line's requirement, may be offered its channel now and are not excluded."""
-    free = pool.index.available(line.channel)
-    if not free:
-        return 0
-    matching = select(line.wanted, pool.index) & free
-    if matching:
-        for agent_id in (*task.excluded_agents, *task.paused):
-            agent = pool.agents.get(agent_id)
-            if agent is not None and agent.member.position >= 0:
-                matching &= ~(1 << agent.member.position)
-    return matching
 
 
 def estimated_wait(pool: PoolState, task: Task) -> tuple[int, int]:

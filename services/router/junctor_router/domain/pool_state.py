@@ -27,6 +27,7 @@ from junctor_router.domain.events import (
     TaskResumed,
 )
 from junctor_router.domain.expression import Expression, ExpressionRefused, Parse, Scalar, compile_expression
+from junctor_router.domain.idle_ranking import IdleRanking
 from junctor_router.domain.plan import MISSING_PLAN, NOBODY, OPEN_PLAN, CompiledPlan
 from junctor_router.domain.reservation import NO_OFFER, Offer
 from junctor_router.domain.task import FinishedTask, Task
@@ -85,6 +86,7 @@ class PoolState:
     matrix: Matrix = MATRIX
     """What may come on top of what, by the tenant's value (derived)."""
     index: AttributeIndex = field(default_factory=AttributeIndex)
+    ranking: IdleRanking = field(default_factory=IdleRanking)
     lines: WaitingLines = field(default_factory=WaitingLines)
     timers: Timers = field(default_factory=Timers)
     dirty: set[tuple[str, str]] = field(default_factory=set)
@@ -215,7 +217,7 @@ class PoolState:
         """Tells the index what the agent may be offered now, and has the agent matched where that may be more."""
         if agent.member.position >= 0:
             mask = agent.open_channels()
-            self.index.set_open(agent.member, mask)
+            self.ranking.set_open(agent.member, mask)
             if mask and match:
                 self.agents_to_match.add(agent.id)
         self.touch_agent(agent)
@@ -223,8 +225,10 @@ class PoolState:
     def rank_last(self, agent: Agent) -> None:
         """The agent's idle time begins now."""
         if agent.member.position >= 0:
-            for member in self.index.to_the_back(agent.member):
-                self.dirty.add(("agent", member.id))
+            self.ranking.to_the_back(agent.member)
+            self.touch_agent(agent)
+            if agent.member.open:
+                self.agents_to_match.add(agent.id)
 
     def change_state(self, agent: Agent, state: AgentState, reason: str) -> None:
         """Takes a state, whatever was pending. Leaves the contacts alone."""
@@ -238,13 +242,15 @@ class PoolState:
         )
         if state is AgentState.LOGGED_OUT:
             if agent.member.position >= 0:
-                self.index.set_open(agent.member, 0)
+                self.ranking.set_open(agent.member, 0)
+                self.ranking.remove(agent.member)
                 self.index.remove(agent.member)
             self._release_held(agent)
             if agent.deleted:
                 del self.agents[agent.id]
         elif agent.member.position < 0:
             self.index.add(agent.member)
+            self.ranking.enter(agent.member)
         elif state is AgentState.READY and previous is not AgentState.READY:
             self.rank_last(agent)
         self.refresh(agent)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from junctor_router.domain.agent import Agent, interruption_from_plain, interruption_to_plain, read_attributes
+from junctor_router.domain.attribute_index import Member
 from junctor_router.domain.capacity import MATRIX, Matrix
 from junctor_router.domain.configuration import (
     CalendarValue,
@@ -117,7 +118,7 @@ def _restore(state: PoolState, rows: dict[str, list[tuple[str, Any]]]) -> None:
     header = rows["header"][0][1]
     if header[0] != FORMAT:
         raise ValueError(f"the state has format {header[0]}, this version reads {FORMAT}")
-    _, state.now, state.reservations, state.deletions, tenant, top, gap, cursor, rework = header
+    _, state.now, state.reservations, state.deletions, tenant, last_rank, rework = header
     state.tenant_value = _tenant(tenant)
     state.matrix = MATRIX.changed(state.tenant_value.interruptions)
     for name, version in rows.get("version", []):
@@ -133,9 +134,10 @@ def _restore(state: PoolState, rows: dict[str, list[tuple[str, Any]]]) -> None:
             id, _queue(value), version, new_pace(pace), Errors(*errors), dict(shared), turns=turns
         )
         state.set_objective(queue)
-    seats = [_restore_agent(state, plain, indexed) for _, (plain, indexed) in rows.get("agent", [])]
-    state.index.restore((agent.member, position) for agent, position in seats if position >= 0)
-    state.index.top, state.index.gap, state.index.cursor = top, gap, cursor
+    members = [_restore_agent(state, plain, indexed) for _, (plain, indexed) in rows.get("agent", [])]
+    logged_in = [member for member in members if member.rank >= 0]
+    state.index.restore(logged_in)
+    state.ranking.restore(logged_in, last_rank)
     for _, plain in sorted(rows.get("finished", []), key=lambda row: (row[1][5], row[0])):
         finished = FinishedTask.from_plain(plain)
         state.finished[finished.contact_id] = finished
@@ -146,8 +148,8 @@ def _restore(state: PoolState, rows: dict[str, list[tuple[str, Any]]]) -> None:
     state.dirty.clear()
 
 
-def _restore_agent(state: PoolState, plain: list[Any], indexed: list[Any] | None) -> tuple[Agent, int]:
-    agent, position = Agent.from_plain(plain)
+def _restore_agent(state: PoolState, plain: list[Any], indexed: list[Any] | None) -> Member:
+    agent = Agent.from_plain(plain)
     own = agent.value.interruptions
     if indexed is None:
         attributes = read_attributes(agent.value, state.attributes)[0]
@@ -158,8 +160,8 @@ def _restore_agent(state: PoolState, plain: list[Any], indexed: list[Any] | None
     agent.member.attributes = attributes
     agent.profile = state.profile(attributes)
     state.agents[agent.id] = agent
-    agent.member.open = agent.open_channels() if position >= 0 else 0
-    return agent, position
+    agent.member.open = agent.open_channels() if agent.member.rank >= 0 else 0
+    return agent.member
 
 
 def _restore_task(state: PoolState, plain: list[Any], line: list[Any] | None) -> None:
@@ -266,9 +268,7 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
                 state.reservations,
                 state.deletions,
                 [state.tenant_value.time_zone, [interruption_to_plain(i) for i in state.tenant_value.interruptions]],
-                state.index.top,
-                state.index.gap,
-                state.index.cursor,
+                state.ranking.last,
                 sorted([kind, id, cause] for (kind, id), cause in state.rework.items()),
             ]
         case _:

@@ -15,6 +15,7 @@ from junctor_router.domain.expression import (
     read_value,
     select,
 )
+from junctor_router.domain.picker import picker_of
 from junctor_router.domain.values import AttributeType
 
 TYPES = {"level": AttributeType.PROFICIENCY, "vip": AttributeType.BOOLEAN, "region": AttributeType.TEXT}
@@ -109,26 +110,7 @@ def test_sets_and_single_agents_agree(text, agents, data):
         members.append(Member(str(number), values))
         index.add(members[-1])
     chosen = select(bound, index)
+    assert picker_of(bound)(index._columns, index.everyone) == chosen
     assert [bool(chosen >> member.position & 1) for member in members] == [
         holds(bound, member.attributes) for member in members
     ]
-
-
-def test_ranks_keep_their_order_while_positions_are_closed_up(monkeypatch):
-    monkeypatch.setattr("junctor_router.domain.attribute_index.SLACK", 4)
-    index = AttributeIndex()
-    members = [Member(str(number), {"n": number}) for number in range(10)]
-    expected = list(members)
-    for member in members:
-        index.add(member)
-    for turn in range(500):
-        member = expected.pop((turn * 7) % 3)
-        index.to_the_back(member)
-        expected.append(member)
-        if turn % 50 == 0:
-            index.remove(expected[0])
-            index.add(expected[0])
-            expected.append(expected.pop(0))
-        assert [m.id for m in index.at(index.everyone, 100)] == [m.id for m in expected]
-        assert all(index.compare("n", "==", m.attributes["n"]) == 1 << m.position for m in members)
-    assert index.top < 60
