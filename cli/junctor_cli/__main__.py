@@ -12,6 +12,7 @@ COMMANDS = {
     "status": "what runs, where, and how it is",
     "logs": "what a component wrote",
     "token": "make a token for a person or a program",
+    "witness": "the third voter of two sites, in a third place",
     "topics": "make the topics that the services need",
     "apply": "bring a tenant file into force, or undo a revision",
     "sql": "ask ClickHouse in SQL",

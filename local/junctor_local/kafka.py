@@ -73,7 +73,7 @@ class KafkaServer:
         self.controller_port = controller_port or free_port(_HOST)
         self._properties = dict(properties or {})
         self._child = Child(
-            "Kafka", _java(heap_mb, "kafka.Kafka", str(directory / "server.properties")), directory / "kafka.log"
+            "Kafka", java(heap_mb, "kafka.Kafka", str(directory / "server.properties")), directory / "kafka.log"
         )
 
     @property
@@ -151,7 +151,7 @@ class KafkaServer:
         arguments = ["format", "--cluster-id", "J" + cluster[1:], "--config", str(settings)]
         tool = Child(
             "Kafka's storage tool",
-            _java(128, "kafka.tools.StorageTool", *arguments),
+            java(128, "kafka.tools.StorageTool", *arguments),
             self.directory / "kafka.log",
         )
         await tool.start()
@@ -159,7 +159,8 @@ class KafkaServer:
             raise OSError(f"Kafka's storage could not be formatted in {data}. {tool.tail()}")
 
 
-def _java(heap_mb: int, main: str, *arguments: str) -> list[str]:
+def java(heap_mb: int, main: str, *arguments: str) -> list[str]:
+    """The command line of a program of Kafka's jars, with a heap of at most `heap_mb` and few threads."""
     return [
         "java",
         f"-Xmx{heap_mb}m",

@@ -72,15 +72,26 @@ def declared(path: Path) -> list[TopicDeclaration]:
 
     Raises `ValueError` naming the file and the entry that is wrong.
     """
+    return [_declaration(path, entry, service) for entry, service in _entries(path)]
+
+
+def mirrored(path: Path) -> list[TopicDeclaration]:
+    """Those of `declared` that are mirrored to the other site. Raises `ValueError` as it does."""
+    return [
+        declaration
+        for entry, service in _entries(path)
+        if (declaration := _declaration(path, entry, service)) and entry.get("mirrored")
+    ]
+
+
+def _entries(path: Path) -> list[tuple[Any, str]]:
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise ValueError(f"{path}: a mapping with services, per_service and topics is expected")
-    found = [
-        _declaration(path, entry, service)
-        for service in content.get("services") or []
-        for entry in content.get("per_service") or []
+    per_service = [
+        (entry, service) for service in content.get("services") or [] for entry in content.get("per_service") or []
     ]
-    return found + [_declaration(path, entry, "") for entry in content.get("topics") or []]
+    return per_service + [(entry, "") for entry in content.get("topics") or []]
 
 
 def _declaration(path: Path, entry: Any, service: str) -> TopicDeclaration:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import hashlib
 import json
@@ -27,37 +26,53 @@ class VoterFolder:
     a process that is killed at any moment leaves either the old object or the new one.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Raises OSError with a sentence if another process has the folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(self._lock)
-            raise OSError(
-                f"The folder {folder} is in use by another voter: two would each forget what the other wrote."
-            ) from error
+    def __init__(self, path: Path) -> None:
+        """Touches nothing; `take` comes before any other call."""
+        self._path = path
+        self._lock: int | None = None
         self._voters: dict[str, FileVoter] = {}
 
+    @property
+    def open(self) -> bool:
+        """Whether this process has the folder."""
+        return self._lock is not None
+
+    def take(self) -> None:
+        """Makes the folder if there is none, and reads what is in it.
+
+        Raises OSError with a sentence if another process has it, `Unreadable` if an object is damaged.
+        """
+        self._path.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self._path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(lock)
+            raise OSError(
+                f"The folder {self._path} is in use by another voter: two would each forget what the other wrote."
+            ) from error
+        try:
+            self._voters = {path.stem: FileVoter(path) for path in sorted(self._path.glob("*.json"))}
+        except BaseException:
+            os.close(lock)
+            raise
+        self._lock = lock
+
     def voter(self, register: str) -> FileVoter:
-        """The voter for a register, always the same one. ValueError for a name that is none; `Unreadable` (see `FileVoter`)."""
+        """The voter for a register, always the same one. ValueError for a name that is none."""
+        if not self.open:
+            raise RuntimeError(f"the folder {self._path} is not taken")
         if not _NAME.fullmatch(register):
             raise ValueError(f"{register!r} is not a register's name: a to z, digits and -, at most 32")
         if register not in self._voters:
-            self._voters[register] = FileVoter(self._folder / f"{register}.json")
+            self._voters[register] = FileVoter(self._path / f"{register}.json")
         return self._voters[register]
-
-    def check(self) -> None:
-        """Reads every object that there is; raises `Unreadable` for the first that is damaged."""
-        for path in sorted(self._folder.glob("*.json")):
-            self.voter(path.stem)
 
     def close(self) -> None:
         """Lets another process have the folder."""
-        with contextlib.suppress(OSError):
+        if self._lock is not None:
             os.close(self._lock)
+            self._lock = None
 
 
 class FileVoter:

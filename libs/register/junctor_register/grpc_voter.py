@@ -81,9 +81,6 @@ class VoterServicer(register_pb2_grpc.VoterServiceServicer):
     async def _voter(self, register: str, context: Any) -> Any:
         try:
             return self._folder.voter(register)
-        except Unreadable as error:
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
-            raise
         except ValueError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{error}.")
             raise

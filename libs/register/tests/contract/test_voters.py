@@ -30,6 +30,7 @@ async def voters(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         api.close()
     else:
         folder = VoterFolder(tmp_path / "voter")
+        folder.take()
         if request.param == "file":
             yield lambda: folder.voter("router")
         else:

@@ -1,0 +1,129 @@
+"""Apache Kafka's MirrorMaker 2 for one direction: what another site writes, copied to this site's broker.
+
+It runs at the target, so a cut link is a slow read and never a lost write. A topic `t` of site `a` is `a.t` at the target, with
+the same partitions and in the same order. After a restart of the mirror or a broker the last records are copied again, and
+offsets differ: readers go by epochs, sequences and ids, never by offsets.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from junctor_journal.log import TopicDeclaration
+
+from junctor_local.child import Child
+from junctor_local.kafka import java
+
+_READY_LIMIT = 60.0
+_MIRRORS = "MirrorSourceConnector-0 replicating"
+
+# Low delay: nothing lingers, and fetches answer with the first byte. One request in flight, so that a retry keeps the order.
+# Positions are kept each second: what is copied again after a crash is about a second. `read_committed`: the default would
+# copy records of aborted transactions as if they were real. No group offsets, heartbeats or checkpoints: nobody reads them.
+_PROPERTIES = """\
+clusters={source},{target}
+{source}.bootstrap.servers={source_bootstrap}
+{target}.bootstrap.servers={target_bootstrap}
+{source}->{target}.enabled=true
+{source}->{target}.topics={topics}
+{target}->{source}.enabled=false
+tasks.max=1
+refresh.topics.enabled=true
+refresh.topics.interval.seconds=5
+refresh.groups.enabled=false
+sync.group.offsets.enabled=false
+sync.topic.acls.enabled=false
+emit.heartbeats.enabled=false
+emit.checkpoints.enabled=false
+emit.offset-syncs.enabled=false
+consumer.isolation.level=read_committed
+consumer.fetch.min.bytes=1
+consumer.fetch.max.wait.ms=100
+consumer.reconnect.backoff.max.ms=1000
+producer.linger.ms=0
+producer.acks=all
+producer.max.in.flight.requests.per.connection=1
+producer.reconnect.backoff.max.ms=1000
+offset.flush.interval.ms=1000
+replication.factor=1
+config.storage.replication.factor=1
+offset.storage.replication.factor=1
+offset.storage.partitions=1
+status.storage.replication.factor=1
+status.storage.partitions=1
+"""
+
+
+class Mirror:
+    """One MirrorMaker. It waits for brokers that are away, its own too, and goes on where it was.
+
+    async with Mirror(tmp_path, source=("a", kafka_a.bootstrap), target=("b", kafka_b.bootstrap), topics=names):
+        ...
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        source: tuple[str, str],
+        target: tuple[str, str],
+        topics: Sequence[str],
+        heap_mb: int = 256,
+    ) -> None:
+        """`source` and `target`: a site's name and its bootstrap address. `topics`: their names at the source."""
+        self.directory = directory
+        self._settings = _PROPERTIES.format(
+            source=source[0],
+            source_bootstrap=source[1],
+            target=target[0],
+            target_bootstrap=target[1],
+            topics=",".join(re.escape(topic).replace("\\", "\\\\").replace("\\\\-", "-") for topic in topics),
+        )
+        self._path = directory / "mirror.properties"
+        command = java(heap_mb, "org.apache.kafka.connect.mirror.MirrorMaker", str(self._path), "--clusters", target[0])
+        command.insert(1, "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.connect.mirror.MirrorSourceTask=info")
+        self.child = Child(f"mirror of {source[0]}", command, directory / "mirror.log")
+
+    async def start(self) -> None:
+        """Starts the process. Returns at once: it may have to wait for the other site."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._path.write_text(self._settings, encoding="utf-8")
+        await self.child.start()
+
+    async def mirroring(self, limit: float = _READY_LIMIT) -> None:
+        """Returns when it copies; NotReady if it ends or does not within `limit` seconds."""
+        await self.child.ready(self.copies, limit, every=0.1)
+
+    async def copies(self) -> bool:
+        """Whether this life of the process has begun to copy."""
+        return self.child.running and _MIRRORS in self.child.tail(2000)
+
+    async def stop(self) -> None:
+        """Ends it in order: positions are kept."""
+        await self.child.stop()
+
+    async def kill(self) -> None:
+        """SIGKILL, as a crash would."""
+        await self.child.kill()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        await self.mirroring()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.kill()
+
+
+def copy_name(site: str, topic: str) -> str:
+    """What `site`'s topic is called where it is mirrored to."""
+    return f"{site}.{topic}"
+
+
+def copies_of(site: str, declarations: Sequence[TopicDeclaration]) -> list[TopicDeclaration]:
+    """The copies of a site's topics, to be made at the target before anybody reads them."""
+    return [TopicDeclaration(copy_name(site, d.name), d.partitions, d.config) for d in declarations]
