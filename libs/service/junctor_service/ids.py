@@ -35,6 +35,11 @@ def step_request_id(contact_id: str, step: str, n: int = 0) -> str:
     return _derived(_STEP, contact_id, step, str(n))
 
 
+def edge_id(service: str, site: str) -> str:
+    """The edge that holds a contact, as the router and its events name it."""
+    return f"{service}/{site}"
+
+
 def event_id(input_id: str, index: int) -> str:
     """The id of the event with that index (from 0) among those that the input caused."""
     return _derived(_EVENT, input_id, str(index))

@@ -11,6 +11,7 @@ from junctor.recording.v1 import recording_pb2_grpc
 from junctor.router.v1 import router_pb2_grpc
 from junctor_journal.static_pump import StaticPump
 from junctor_service.foundation import Foundation
+from junctor_service.ids import edge_id
 from junctor_service.run import Service
 
 from junctor_cti.adapters.prompts import Prompts
@@ -65,6 +66,6 @@ def bind(settings: CtiSettings) -> Service:
         Prompts(settings.prompts),
         lambda on_event: SipEdge(sip, on_event),
     )
-    f.react(TOPICS, reactions(f.commands))
+    f.react(TOPICS, reactions(f.commands, edge_id("cti", settings.site)))
     servicer = CtiServicer(f.commands, lambda: [ledger.state(p) for p in range(ledger.partitions)], edge)  # type: ignore[misc]
     return f.service([(cti_pb2_grpc.add_CtiServiceServicer_to_server, servicer)], before=[edge])

@@ -12,6 +12,7 @@ from junctor_journal.aggregates import AggregateFold
 from junctor_journal.errors import JournalError
 from junctor_service.commands import service_error
 from junctor_service.foundation import Foundation
+from junctor_service.ids import edge_id
 from junctor_service.run import Service
 
 from junctor_omnichannel.adapters.customer_tokens import CustomerTokens, token_key
@@ -30,7 +31,7 @@ from junctor_omnichannel.settings import OmnichannelSettings
 
 def bind(settings: OmnichannelSettings) -> Service:
     f = Foundation("omnichannel", settings)
-    feed = Feed()
+    feed, edge = Feed(), edge_id("omnichannel", settings.site)
     widgets = DirectoryWidgets(f.replica(), round(settings.idle_timeout * 1000), round(settings.reconnect_grace * 1000))
 
     def followed(tenant: str, contact_id: str) -> Conversation | None:
@@ -50,10 +51,10 @@ def bind(settings: OmnichannelSettings) -> Service:
         "router_pb2_grpc.RouterServiceAsyncStub", f.stub(router_pb2_grpc.RouterServiceStub, settings.router_address)
     )
     effects = ConversationEffects(
-        f.effects, RouterRouting(router), report, followed, feed, f.telemetry, f.clock, settings.route_patience
+        f.effects, RouterRouting(router, edge), report, followed, feed, f.telemetry, f.clock, settings.route_patience
     )
     ledger = f.ledger(new_fold, effects)
-    f.react([topics.events("router")], reactions(f.commands.fact))
+    f.react([topics.events("router")], reactions(f.commands.fact, edge))
     conversations = Conversations(widgets, f.commands, look, f.sealer, feed, f.clock.now_ms, settings.site)
     tokens = CustomerTokens(
         token_key(settings.customer_token_secret, settings.token_secret), settings.customer_token_lifetime

@@ -147,7 +147,7 @@ class Site:
         await self.until(lambda: self.asked(self.router.requested, customer))
         await self.router_says(
             router_pb2.ReservationAccepted(
-                contact_id=customer.contact_id, reservation_id="r1", agent_id=agent, edge="omnichannel"
+                contact_id=customer.contact_id, reservation_id="r1", agent_id=agent, edge="omnichannel/a"
             )
         )
         await customer.until(lambda: "with_agent" in customer.states)

@@ -122,7 +122,7 @@ class CallEffects:
         async def report() -> None:
             if found is not None:
                 request = router_pb2.ReportDeviceRequest(
-                    request_id=step_request_id(f"{device.tenant}/{device.device}", "device", changes),
+                    request_id=step_request_id(f"{slot.site}/{device.tenant}/{device.device}", "device", changes),
                     tenant=device.tenant,
                     agent_id=found[1],
                     state=DEVICE_STATES[state],

@@ -18,7 +18,7 @@ from junctor.recording.v1 import recording_pb2
 from junctor.router.v1 import router_pb2
 from junctor_service.client import rpc
 from junctor_service.errors import Code, ServiceError
-from junctor_service.ids import step_request_id
+from junctor_service.ids import edge_id, step_request_id
 
 from junctor_cti.application.ports.edge import UnknownLeg, WrongState
 from junctor_cti.application.ports.media import PromptFiles
@@ -264,7 +264,7 @@ class Performer:
             data=call.data,
             priority=call.priority,
             arrived_at=call.arrived_at,
-            edge="cti",
+            edge=edge_id("cti", self._slot.site),
         )
         await self._call(self._peers.router.RequestTask, request, ROUTE_SECONDS)
 

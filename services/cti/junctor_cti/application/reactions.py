@@ -12,7 +12,6 @@ from junctor.router.v1 import router_pb2
 from junctor_journal.events import Event
 from junctor_service.commands import Commands
 
-EDGE = "cti"
 TOPICS = ("junctor.ivr.events.v1", "junctor.router.events.v1")
 FLOW_RESULTS = {
     ivr_pb2.FLOW_RESULT_ROUTE: "route",
@@ -22,11 +21,11 @@ FLOW_RESULTS = {
 }
 
 
-def reactions(commands: Commands) -> Callable[[Event], Iterable[journal_pb2.Input]]:
-    """The reaction to one event: at most one input, named by the event."""
+def reactions(commands: Commands, edge: str) -> Callable[[Event], Iterable[journal_pb2.Input]]:
+    """The reaction to one event: at most one input, named by the event. `edge`: the name of this site's (`edge_id`)."""
 
     def react(event: Event) -> Iterable[journal_pb2.Input]:
-        fact = fact_of(event.message) if event.message is not None else None
+        fact = fact_of(event.message, edge) if event.message is not None else None
         if fact is None:
             return []
         contact_id: str = fact.contact_id  # type: ignore[attr-defined]
@@ -45,8 +44,8 @@ def reactions(commands: Commands) -> Callable[[Event], Iterable[journal_pb2.Inpu
     return react
 
 
-def fact_of(message: Message) -> Message | None:
-    """The fact that an event of ivr or router is for a call; None where it is none of ours."""
+def fact_of(message: Message, edge: str) -> Message | None:
+    """The fact that an event of ivr or router is for a call; None where it is none of ours, or another site's."""
     match message:
         case ivr_pb2.FlowEnded():
             return cti_pb2.FlowReported(
@@ -59,7 +58,7 @@ def fact_of(message: Message) -> Message | None:
                 wait_prompt=message.wait_prompt,
                 language=message.language,
             )
-        case router_pb2.ReservationCreated() if message.edge == EDGE:
+        case router_pb2.ReservationCreated() if message.edge == edge:
             return cti_pb2.OfferReported(
                 contact_id=message.contact_id,
                 reservation_id=message.reservation_id,
@@ -68,21 +67,21 @@ def fact_of(message: Message) -> Message | None:
                 expires_at=message.expires_at,
                 queue=message.queue,
             )
-        case router_pb2.ReservationEnded() if message.edge == EDGE:
+        case router_pb2.ReservationEnded() if message.edge == edge:
             return cti_pb2.ReservationReported(
                 contact_id=message.contact_id,
                 reservation_id=message.reservation_id,
                 accepted=False,
                 cause=message.cause,
             )
-        case router_pb2.TaskOverflowed() if message.edge == EDGE:
+        case router_pb2.TaskOverflowed() if message.edge == edge:
             return cti_pb2.OverflowReported(
                 contact_id=message.contact_id, treatment=message.treatment, prompt=message.prompt
             )
-        case router_pb2.TaskCompleted() if message.edge == EDGE:
+        case router_pb2.TaskCompleted() if message.edge == edge:
             return cti_pb2.TaskReported(
                 contact_id=message.contact_id, state="completed", disposition=message.disposition
             )
-        case router_pb2.TaskCanceled() if message.edge == EDGE:
+        case router_pb2.TaskCanceled() if message.edge == edge:
             return cti_pb2.TaskReported(contact_id=message.contact_id, state="canceled")
     return None

@@ -275,7 +275,7 @@ class Place:
         """An event of another service comes in."""
         id = f"event-{next(self.told)}"
         event: Any = SimpleNamespace(message=message, id=id, tenant=TENANT, traceparent="")
-        for input in reactions(self.cti.commands)(event):
+        for input in reactions(self.cti.commands, "cti/a")(event):
             outcome = await self.cti.commands.tell(input, LIMIT)
             assert outcome.refusal is None, outcome.refusal
 
@@ -353,14 +353,14 @@ class Dialed:
                 device=device,
                 expires_at=time.time_ns() // 1_000_000 + 60_000,
                 queue="loans",
-                edge="cti",
+                edge="cti/a",
             )
         )
         return reservation
 
     async def ended(self, reservation: str, cause: str = "timed_out") -> None:
         await self.place.report(
-            router_pb2.ReservationEnded(contact_id=self.contact, reservation_id=reservation, cause=cause, edge="cti")
+            router_pb2.ReservationEnded(contact_id=self.contact, reservation_id=reservation, cause=cause, edge="cti/a")
         )
 
     async def bridged(self, agent: SipPhone) -> Dialed:
@@ -374,7 +374,7 @@ class Dialed:
         return self
 
     async def wrapped_up(self) -> None:
-        await self.place.report(router_pb2.TaskCompleted(contact_id=self.contact, disposition="sold", edge="cti"))
+        await self.place.report(router_pb2.TaskCompleted(contact_id=self.contact, disposition="sold", edge="cti/a"))
 
     def segments(self) -> list[tuple[str, str, str]]:
         return [

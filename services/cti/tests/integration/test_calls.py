@@ -281,7 +281,7 @@ async def test_a_customer_leaves_while_being_joined(place):
 async def test_a_customer_leaves_while_the_treatment_plays(place):
     dialed = await (await (await place.dial()).answered()).routed()
     await place.report(
-        router_pb2.TaskOverflowed(contact_id=dialed.contact, treatment="message", prompt="welcome_menu", edge="cti")
+        router_pb2.TaskOverflowed(contact_id=dialed.contact, treatment="message", prompt="welcome_menu", edge="cti/a")
     )
     await dialed.state("treated")
     await dialed.phone.rtp.wait_for_tone(700, within=LIMIT)

@@ -161,7 +161,7 @@ async def test_in_wrap_up_and_what_was_owed_is_done(place, agent):
 async def test_while_the_treatment_plays(place):
     dialed = await (await (await place.dial()).answered()).routed()
     await place.report(
-        router_pb2.TaskOverflowed(contact_id=dialed.contact, treatment="message", prompt="overflow", edge="cti")
+        router_pb2.TaskOverflowed(contact_id=dialed.contact, treatment="message", prompt="overflow", edge="cti/a")
     )
     await dialed.state("treated")
     await place.killed()

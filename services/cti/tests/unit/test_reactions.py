@@ -41,25 +41,25 @@ CASES = [
             device="1001",
             expires_at=9,
             queue="loans",
-            edge="cti",
+            edge="cti/a",
         ),
         c.OfferReported(
             contact_id="k", reservation_id="r", agent_id="alice", device="1001", expires_at=9, queue="loans"
         ),
     ),
     (
-        router.ReservationEnded(contact_id="k", reservation_id="r", cause="timed_out", edge="cti"),
+        router.ReservationEnded(contact_id="k", reservation_id="r", cause="timed_out", edge="cti/a"),
         c.ReservationReported(contact_id="k", reservation_id="r", accepted=False, cause="timed_out"),
     ),
     (
-        router.TaskOverflowed(contact_id="k", treatment="message", prompt="overflow", edge="cti"),
+        router.TaskOverflowed(contact_id="k", treatment="message", prompt="overflow", edge="cti/a"),
         c.OverflowReported(contact_id="k", treatment="message", prompt="overflow"),
     ),
     (
-        router.TaskCompleted(contact_id="k", disposition="sold", edge="cti"),
+        router.TaskCompleted(contact_id="k", disposition="sold", edge="cti/a"),
         c.TaskReported(contact_id="k", state="completed", disposition="sold"),
     ),
-    (router.TaskCanceled(contact_id="k", edge="cti"), c.TaskReported(contact_id="k", state="canceled")),
+    (router.TaskCanceled(contact_id="k", edge="cti/a"), c.TaskReported(contact_id="k", state="canceled")),
 ]
 
 
@@ -82,20 +82,20 @@ class Commands:
 
 @pytest.mark.parametrize(("event", "fact"), CASES, ids=named)
 def test_an_event_of_ours_is_a_fact_with_all_that_a_call_needs(event, fact):
-    assert fact_of(event) == fact
+    assert fact_of(event, "cti/a") == fact
 
 
 @pytest.mark.parametrize("event", [event for event, _ in CASES if hasattr(event, "edge")], ids=named)
 def test_an_event_of_another_edges_contact_is_none_of_ours(event):
     theirs = type(event).FromString(event.SerializeToString())
-    theirs.edge = "omnichannel"
-    assert fact_of(theirs) is None
+    theirs.edge = "cti/b"
+    assert fact_of(theirs, "cti/a") is None
 
 
 def test_every_result_of_a_flow_is_known_and_a_later_one_counts_as_failed():
     known = {value.number for value in ivr.FlowResult.DESCRIPTOR.values if not value.name.endswith("UNSPECIFIED")}
     assert set(FLOW_RESULTS) == known
-    assert fact_of(ivr.FlowEnded(contact_id="k", result=99)).result == "failed"
+    assert fact_of(ivr.FlowEnded(contact_id="k", result=99), "cti/a").result == "failed"
 
 
 def test_all_other_events_are_passed_over():
@@ -107,12 +107,12 @@ def test_all_other_events_are_passed_over():
         if getattr(module, name) not in handled
     ]
     assert len(messages) > 40
-    assert [fact_of(message()) for message in messages] == [None] * len(messages)
-    assert fact_of(contact_pb2.ContactOpened(contact_id="k")) is None
+    assert [fact_of(message(), "cti/a") for message in messages] == [None] * len(messages)
+    assert fact_of(contact_pb2.ContactOpened(contact_id="k"), "cti/a") is None
 
 
 def test_an_input_is_named_by_its_event_so_that_a_repeat_is_recognised():
-    react = reactions(Commands())
+    react = reactions(Commands(), "cti/a")
     (first,), (again,) = list(react(Event(CASES[0][0]))), list(react(Event(CASES[0][0])))
     assert first == again
     assert (first.id, first.tenant, first.stream) == ("cti/event/e-1", "demo", "k")
@@ -120,4 +120,4 @@ def test_an_input_is_named_by_its_event_so_that_a_repeat_is_recognised():
 
 
 def test_an_event_of_an_unknown_type_causes_nothing():
-    assert list(reactions(Commands())(Event(None))) == []
+    assert list(reactions(Commands(), "cti/a")(Event(None))) == []

@@ -10,14 +10,16 @@ from junctor_service.ids import step_request_id
 
 from junctor_omnichannel.domain.conversation import Conversation
 
-EDGE = "omnichannel"
 SECONDS = 5.0
 _GONE = frozenset({Code.NOT_FOUND, Code.FAILED_PRECONDITION})
 
 
 class RouterRouting:
-    def __init__(self, stub: router_pb2_grpc.RouterServiceAsyncStub) -> None:
+    """`edge`: the name under which this site's conversations are routed (`edge_id`)."""
+
+    def __init__(self, stub: router_pb2_grpc.RouterServiceAsyncStub, edge: str) -> None:
         self._stub = stub
+        self._edge = edge
 
     async def request(self, conversation: Conversation) -> None:
         request = router_pb2.RequestTaskRequest(
@@ -29,7 +31,7 @@ class RouterRouting:
             requirements=conversation.requirements,
             data=conversation.data,
             arrived_at=conversation.arrived_at,
-            edge=EDGE,
+            edge=self._edge,
         )
         await rpc(self._stub.RequestTask(request, timeout=SECONDS))
 

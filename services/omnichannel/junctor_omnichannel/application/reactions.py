@@ -10,16 +10,15 @@ from junctor.omnichannel.v1 import omnichannel_pb2 as pb
 from junctor.router.v1 import router_pb2
 from junctor_journal.events import Event
 
-EDGE = "omnichannel"
 Fact = Callable[..., journal_pb2.Input]
 _CLOSED = "closed"
 
 
-def reactions(fact: Fact) -> Callable[[Event], Iterable[journal_pb2.Input]]:
-    """`fact` makes an input; the result gives the inputs that an event causes."""
+def reactions(fact: Fact, edge: str) -> Callable[[Event], Iterable[journal_pb2.Input]]:
+    """`fact` makes an input; the result gives the inputs that an event causes. `edge`: this site's (`edge_id`)."""
 
     def react(event: Event) -> Iterable[journal_pb2.Input]:
-        body = meaning(event.message)
+        body = meaning(event.message, edge)
         if body is None:
             return
         contact: str = body.contact_id  # type: ignore[attr-defined]
@@ -36,9 +35,9 @@ def reactions(fact: Fact) -> Callable[[Event], Iterable[journal_pb2.Input]]:
     return react
 
 
-def meaning(event: Message | None) -> Message | None:
+def meaning(event: Message | None, edge: str) -> Message | None:
     """The fact for a conversation; None for what is another edge's or means nothing to it."""
-    if getattr(event, "edge", EDGE) != EDGE:
+    if getattr(event, "edge", edge) != edge:
         return None
     match event:
         case router_pb2.ReservationAccepted():

@@ -60,7 +60,7 @@ async def test_a_chat_from_the_greeting_to_the_wrap_up(shared):
         await customer.close()
         await shared.router_says(
             router_pb2.TaskCompleted(
-                contact_id=customer.contact_id, agent_id="alice", disposition="solved", edge="omnichannel"
+                contact_id=customer.contact_id, agent_id="alice", disposition="solved", edge="omnichannel/a"
             )
         )
         events = await shared.events(customer.contact_id, contact_pb2.ContactClosed)

@@ -57,10 +57,14 @@ def test_a_refusal_says_why():
 
 
 def test_the_routers_events_are_taken_where_they_are_meant_for_this_edge():
-    accepted = router_pb2.ReservationAccepted(contact_id="x", reservation_id="r", agent_id="a", edge="omnichannel")
-    assert meaning(accepted) == pb.ReservationReported(contact_id="x", reservation_id="r", agent_id="a", accepted=True)
-    assert meaning(router_pb2.ReservationAccepted(contact_id="x", edge="cti")) is None
-    closed = router_pb2.TaskOverflowed(contact_id="x", treatment="closed", edge="omnichannel")
-    assert meaning(closed) == pb.TaskReported(contact_id="x", state="overflowed", prompt="closed")
-    assert meaning(router_pb2.TaskRequeued(contact_id="x", queue="q", edge="omnichannel")).queue == "q"
-    assert meaning(router_pb2.TaskQueued(contact_id="x")) is None
+    accepted = router_pb2.ReservationAccepted(contact_id="x", reservation_id="r", agent_id="a", edge="omnichannel/a")
+    assert meaning(accepted, "omnichannel/a") == pb.ReservationReported(
+        contact_id="x", reservation_id="r", agent_id="a", accepted=True
+    )
+    assert meaning(router_pb2.ReservationAccepted(contact_id="x", edge="omnichannel/b"), "omnichannel/a") is None
+    closed = router_pb2.TaskOverflowed(contact_id="x", treatment="closed", edge="omnichannel/a")
+    assert meaning(closed, "omnichannel/a") == pb.TaskReported(contact_id="x", state="overflowed", prompt="closed")
+    assert (
+        meaning(router_pb2.TaskRequeued(contact_id="x", queue="q", edge="omnichannel/a"), "omnichannel/a").queue == "q"
+    )
+    assert meaning(router_pb2.TaskQueued(contact_id="x"), "omnichannel/a") is None
