@@ -28,7 +28,7 @@ async def test_a_chat_from_the_greeting_to_the_wrap_up(shared):
         await customer.say("I need a loan")
         await shared.binds(customer)
         (request,) = shared.asked(shared.router.requested, customer)
-        assert (request.queue, request.edge, request.channel) == ("chat", "omnichannel", contact_pb2.CHANNEL_CHAT)
+        assert (request.queue, request.edge, request.channel) == ("chat", "omnichannel/a", contact_pb2.CHANNEL_CHAT)
         assert dict(request.data) == {"language": "en", "product": "loans"}
         assert request.arrived_at > 0
 
