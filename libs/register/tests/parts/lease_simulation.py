@@ -74,6 +74,7 @@ class Process:
         self.after(0.0, self.begin)
 
     def kill(self) -> None:
+        """Its grants end with it; the site's other processes and the voters know nothing of it."""
         self.up = False
         self.life += 1
 
@@ -202,3 +203,11 @@ class World:
                 for other in self.processes:
                     if other.site == process.site:
                         other.journal[partition] = max(held.epoch, other.journal.get(partition, 0))
+
+    def cut(self, *pairs: str) -> None:
+        """Cuts links, each given as "site-voter"; those that were cut before and are not named are whole again."""
+        self.faults.cut = {(site, voter) for site, _, voter in (pair.partition("-") for pair in pairs)}
+
+    def holders(self) -> dict[int, str]:
+        """Who holds each partition now; partitions that nobody holds are left out."""
+        return {p: site for p in self.partitions for site in self.leaders(p)}
