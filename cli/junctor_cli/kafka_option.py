@@ -33,17 +33,20 @@ def service_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--service", type=click.Choice(SERVICES), required=True, help="Whose topics.")(function)
 
 
-def with_log(kafka: str | None, site: str, work: Callable[[KafkaLog], Awaitable[T]]) -> T:
-    """What `work` gives with the log open. ClickException where Kafka cannot be reached or refuses."""
+def with_log(kafka: str | None, site: str, work: Callable[[KafkaLog], Awaitable[T]], replication_factor: int = 1) -> T:
+    """What `work` gives with the log open. ClickException where Kafka cannot be reached or refuses.
+
+    `replication_factor` is that of topics that `work` makes.
+    """
     bootstrap = kafka or running(site).addresses["kafka"]
     try:
-        return asyncio.run(_with_log(bootstrap, work))
+        return asyncio.run(_with_log(bootstrap, work, replication_factor))
     except JournalError as error:
         raise click.ClickException(f"{error}.") from error
 
 
-async def _with_log(bootstrap: str, work: Callable[[KafkaLog], Awaitable[T]]) -> T:
-    log = KafkaLog(brokers_at(bootstrap), client_id="junctor-cli")
+async def _with_log(bootstrap: str, work: Callable[[KafkaLog], Awaitable[T]], replication_factor: int) -> T:
+    log = KafkaLog(brokers_at(bootstrap), client_id="junctor-cli", replication_factor=replication_factor)
     await log.start()
     try:
         return await work(log)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs a broker with the settings of KAFKA_PROPERTIES; its log.dirs is formatted where it is empty.
-# With the arguments `mirror FILE`: MirrorMaker 2 with the settings of FILE.
+# With the arguments `mirror FILE`: MirrorMaker 2 with the settings of FILE; what follows is for it, as `--clusters b`.
 set -eu
 run() {
   main=$1
@@ -12,7 +12,9 @@ run() {
     -cp '/opt/kafka/libs/*' "$main" "$@"
 }
 if [ "${1:-}" = mirror ]; then
-  run org.apache.kafka.connect.mirror.MirrorMaker "${2:?the file of MirrorMaker 2}"
+  : "${2:?the file of MirrorMaker 2}"
+  shift
+  run org.apache.kafka.connect.mirror.MirrorMaker "$@"
 fi
 settings=${KAFKA_PROPERTIES:-/opt/kafka/server.properties}
 if [ -n "${KAFKA_ADVERTISED:-}" ]; then

@@ -161,3 +161,21 @@ async def test_topics_are_made_once_and_asked_for_again_without_harm(kafka, tmp_
     await log.start()
     assert await log.partitions("junctor.made.v1") == 3
     await log.stop()
+
+
+async def test_topics_makes_the_copies_of_another_sites_topics(kafka, tmp_path) -> None:
+    declared = tmp_path / "topics.yaml"
+    declared.write_text(
+        "topics:\n"
+        "  - {name: junctor.far.inputs.v1, partitions: 3, mirrored: true}\n"
+        "  - {name: junctor.far.events.v1, partitions: 3}\n"
+    )
+    made = await asyncio.to_thread(
+        run, "topics", "--kafka", kafka.bootstrap, "-f", str(declared), "--mirrored-from", "b"
+    )
+    assert (made.exit_code, made.output) == (0, "3 topics are there.\n")
+    log = KafkaLog(kafka.bootstrap, client_id="test")
+    await log.start()
+    assert await log.partitions("b.junctor.far.inputs.v1") == 3
+    assert await log.partitions("b.junctor.far.events.v1") == 0
+    await log.stop()
