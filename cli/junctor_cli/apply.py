@@ -146,9 +146,7 @@ def _own_token(site: str, tenant: str) -> str:
     return tokens.mint(tokens.signing_key(folder), person, tenant, ["administrator"], lifetime=600)
 
 
-def _show(
-    changes: Sequence[pb.Change], warnings: Sequence[pb.ConfigurationWarning], file: TenantFile | None
-) -> None:
+def _show(changes: Sequence[pb.Change], warnings: Sequence[pb.ConfigurationWarning], file: TenantFile | None) -> None:
     for line in configuration_diff.lines(changes):
         click.echo(line)
     for warning in warnings:

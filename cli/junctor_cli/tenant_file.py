@@ -2,7 +2,8 @@
 
 The kinds are top-level maps, id to fields (`queues: {loans: {plan: strict}}`); `tenant` has the fields itself. Fields
 are those of junctor.directory.v1, with times as `20s`, `500ms`, `2m` or `1h` (the field's name without `_ms`), enum
-values by their short names, `service_level: 80/20s` and `device_password`, of which only hashes leave this machine.
+values by their short names, `service_level: 80/20s`, `starvation: never` and `device_password`, of which only hashes leave
+this machine.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ KINDS = {
     "blocks": "block",
     "units": "unit",
     "users": "user",
+    "scores": "scores",
 }
 REALM = "junctor"
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
@@ -69,6 +71,10 @@ class TenantFile:
             if line is not None:
                 return f"{self.path}:{line}"
         return str(self.path)
+
+    def has(self, violation: str) -> bool:
+        """Whether the value is in the file at all."""
+        return "/".join(violation.split("/")[:2]) in self.lines
 
 
 def read(path: Path) -> TenantFile:
@@ -207,6 +213,8 @@ class _Reader:
     def _duration(self, name: str, node: yaml.Node, text: str) -> int | None:
         if text == "0":
             return 0
+        if text == "never" and name == "starvation":
+            return -1
         match = _DURATION.fullmatch(text.strip())
         if match is None:
             self._wrong(node, f"{name}: a time like 20s, 500ms, 2m or 1h is expected, not '{text}'")

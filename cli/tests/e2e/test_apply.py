@@ -52,7 +52,21 @@ async def test_a_tenant_file_comes_into_force_and_goes_back(apply, tmp_path):
     line = next(n for n, text in enumerate(wrong.read_text().splitlines(), 1) if "plan: loan," in text)
     code, shown = await apply("-f", wrong, "--yes")
     assert code == 1
-    assert f"{wrong}:{line}: queue 'loans': plan 'loan' does not exist; known plans: cards, chat" in shown
+    assert (
+        f"{wrong}:{line}: queue 'loans': plan 'loan' does not exist; did you mean 'loans'? Known plans: cards" in shown
+    )
+    wrong.write_text(DEMO.read_text().replace("product.loans >= 3\n", "product.loan >= 3\n"))
+    line = next(n for n, text in enumerate(wrong.read_text().splitlines(), 1) if "product.loan >= 3" in text)
+    code, shown = await apply("-f", wrong, "--yes")
+    assert code == 1
+    assert f"{wrong}:{line}: plan 'loans': 'product.loan >= 3', column 1: attribute 'product.loan' does not" in shown
+
+    hopeless = tmp_path / "hopeless.yaml"
+    hopeless.write_text(DEMO.read_text().replace("product.wealth >= 1\n", "product.wealth >= 10\n"))
+    line = next(n for n, text in enumerate(hopeless.read_text().splitlines(), 1) if "product.wealth >= 10" in text)
+    code, shown = await apply("-f", hopeless, "--dry-run")
+    assert code == 0
+    assert f"{hopeless}:{line}: Warning: plan 'wealth': no agent meets 'product.wealth >= 10' (the highest" in shown
 
     code, shown = await apply("--revert", 2, "--yes")
     assert code == 0 and re.search("Revision 2 is undone: demo is at revision 3", shown)

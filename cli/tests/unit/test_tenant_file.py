@@ -1,5 +1,6 @@
 """The tenant file: what it says is what the directory gets, and each mistake has its line."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from junctor_cli.tenant_file import Mistake, ha1
 from junctor_directory.application.validation import check
 from junctor_directory.application.values import name_of
 from junctor_directory.settings import PROMPTS
+from junctor_router.domain.configuration import PlanValue, QueueValue, Step
 
 DEMO = Path(__file__).parents[3] / "demo" / "tenant.yaml"
 
@@ -41,6 +43,48 @@ def test_friendly_values_become_the_directorys():
     assert values["plan", "loans"].plan.steps[0].order == pb.AGENT_ORDER_MOST_PROFICIENT
     assert values["flow", "main"].flow.nodes["menu"].menu.choices["1"] == "cards_by_tier"
     assert values["tenant", "self"].tenant.time_zone == "Asia/Shanghai"
+
+
+ALL_OF_A_STEP = """
+tenant: {segments: [gold]}
+plans:
+  p:
+    steps:
+      - expression: loan >= 5
+        duration: 30s
+        order: most_proficient
+        skip_if_no_agent: true
+        skip_if_wait_above: 2m
+        priority: 2
+        prefer: [vip, region == "north"]
+        relax: [{expression: loan >= 8, after: 15s}]
+        weights: {loan: 3, language.zh: 1}
+        shares:
+          - {expression: vip, part: 70}
+          - {expression: "!vip", part: 30}
+    overflow: queue:others
+    overflow_prompt: overflow
+queues:
+  q: {plan: p, ratio: 2, starvation: never, objective: sales, explore_percent: 5, offer_agents: 3}
+scores:
+  q:
+    rows:
+      - {segment: gold, attribute: loan, value: 9, service: 12, sales: 340, contacts: 77}
+"""
+
+
+def test_a_step_says_all_that_the_router_knows(read):
+    values = {name_of(value): value for value in read(ALL_OF_A_STEP).values}
+    plan, queue, scores = values["plan", "p"].plan, values["queue", "q"].queue, values["scores", "q"].scores
+    (step,) = plan.steps
+    assert len(step.ListFields()) == len(step.DESCRIPTOR.fields)
+    assert {field.name for field in step.DESCRIPTOR.fields} == {field.name for field in dataclasses.fields(Step)}
+    assert len(plan.ListFields()) == len(plan.DESCRIPTOR.fields) == len(dataclasses.fields(PlanValue))
+    assert {field.name for field in dataclasses.fields(QueueValue)} <= {field.name for field in queue.DESCRIPTOR.fields}
+    assert (step.skip_if_wait_above_ms, step.relax[0].after_ms, step.weights["loan"]) == (120_000, 15_000, 3)
+    assert [(share.expression, share.part) for share in step.shares] == [("vip", 70), ("!vip", 30)]
+    assert (queue.starvation_ms, queue.objective, queue.offer_agents) == (-1, pb.OBJECTIVE_SALES, 3)
+    assert len(scores.rows[0].ListFields()) == len(scores.rows[0].DESCRIPTOR.fields)
 
 
 def test_the_password_itself_is_nowhere():

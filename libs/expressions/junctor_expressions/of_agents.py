@@ -42,6 +42,33 @@ _WANTED: Mapping[Kind, tuple[type, str]] = {
 _ORDER = frozenset({"<", "<=", ">", ">="})
 
 
+def words(kind: Kind) -> str:
+    """What a value of the kind is, as in `true or false`."""
+    return _WANTED[kind][1]
+
+
+def value(text: str, kind: Kind | None) -> int | str | None:
+    """An attribute's value as it is compared, None where the kind has no such one. Without a kind, digits are a number."""
+    match kind:
+        case Kind.PROFICIENCY:
+            number = _whole(text)
+            return number if number is not None and LOWEST <= number <= HIGHEST else None
+        case Kind.NUMBER:
+            return _whole(text)
+        case Kind.BOOLEAN:
+            return text if text in ("true", "false") else None
+        case Kind.TEXT:
+            return text
+        case None:
+            number = _whole(text)
+            return text if number is None else number
+
+
+def _whole(text: str) -> int | None:
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdecimal() and len(digits) <= 18 else None
+
+
 def read(text: str, kinds: Mapping[str, Kind]) -> Node:
     """The tree of an expression over agents. Attributes that `kinds` does not have may be compared with anything.
 

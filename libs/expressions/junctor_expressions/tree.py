@@ -168,6 +168,8 @@ def described(node: Node) -> str:
             return " || ".join(_within(part) for part in parts)
         case Not(part):
             return f"!({described(part)})"
+        case Compare("==", Attribute() | Data() as operand, Literal(bool(value))) if value:
+            return _named(operand)
         case Compare(operator, left, right):
             return f"{_named(left)} {operator} {_named(right)}"
         case In(operand, items):

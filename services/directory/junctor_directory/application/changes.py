@@ -69,7 +69,7 @@ class Changes:
 
     async def _decide(
         self, request: pb.ApplyConfigurationRequest | pb.RevertConfigurationRequest, answer: type[R]
-    ) -> tuple[R, list[str]]:
+    ) -> tuple[R, list[pb.ConfigurationWarning]]:
         known = self._state_of(request.tenant).applied_by(request.request_id)
         if known is not None:
             return answer(**_answer(known.revision, known)), []
@@ -90,7 +90,9 @@ class Changes:
             return (answer(**_answer(applied.revision, applied)) if applied else answer(revision=revision)), warnings
         raise ServiceError(Code.ABORTED, "Others change the configuration all the time; try again.", retryable=True)
 
-    def _judge(self, state: Configuration, request: Message) -> tuple[tuple[Change, ...], list[str]]:
+    def _judge(
+        self, state: Configuration, request: Message
+    ) -> tuple[tuple[Change, ...], list[pb.ConfigurationWarning]]:
         """What the request changes, and the warnings of what comes of it. Raises what is wrong with it."""
         try:
             changes = changes_of(state, to_command(request, ""))
@@ -107,7 +109,7 @@ class Changes:
         problems = new_problems(check(before, self._prompts), found)
         if problems:
             raise _refused(problems, reverting=isinstance(request, pb.RevertConfigurationRequest))
-        return changes, texts(found.warnings)
+        return changes, [pb.ConfigurationWarning(field=w.field, text=w.text) for w in found.warnings]
 
 
 def _answer(revision: int, applied: ConfigurationApplied) -> dict[str, object]:

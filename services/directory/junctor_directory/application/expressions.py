@@ -1,58 +1,112 @@
-"""CEL as far as the directory judges it: does it parse, and which names does it speak of (cel-python's parser)."""
+"""Expressions as the directory judges them: what the router and the flows would refuse, and what no agent can meet."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+from collections.abc import Iterable, Mapping
 
-from celpy.celparser import CELParseError, CELParser
-from lark import Token, Tree
+from junctor.directory.v1 import directory_pb2 as pb
+from junctor_expressions import of_agents, of_contacts
+from junctor_expressions.of_agents import HIGHEST, LOWEST, Kind
+from junctor_expressions.satisfied import Agents, Cut, impossible, nobody
+from junctor_expressions.tree import (
+    And,
+    Attribute,
+    Compare,
+    Constant,
+    Node,
+    Refused,
+    attributes,
+    described,
+    operands,
+    place,
+    shortened,
+)
 
-_PARSER: list[CELParser] = []
+from junctor_directory.application.problems import Place, hint
+from junctor_directory.domain.configuration import Name
+
+DEFAULT_POOL = "default"
+KINDS = {
+    pb.ATTRIBUTE_TYPE_PROFICIENCY: Kind.PROFICIENCY,
+    pb.ATTRIBUTE_TYPE_BOOLEAN: Kind.BOOLEAN,
+    pb.ATTRIBUTE_TYPE_TEXT: Kind.TEXT,
+    pb.ATTRIBUTE_TYPE_NUMBER: Kind.NUMBER,
+}
+EVERYONE = Constant(True)
 
 
-class NotCel(ValueError):
-    """The text does not parse; the message says where."""
+class Expressions:
+    """Knows the attributes and agents of one configuration."""
 
+    def __init__(self, values: Mapping[Name, pb.Value]) -> None:
+        self.attributes = {name.id: value.attribute.type for name, value in values.items() if name.kind == "attribute"}
+        self.kinds = {id: KINDS[type] for id, type in self.attributes.items() if type in KINDS}
+        self._values = values
+        self._agents: dict[str, Agents] = {}
 
-@lru_cache(maxsize=4096)
-def names_in(expression: str) -> frozenset[str]:
-    """The dotted names of an expression, as in `product.loans`. Raises `NotCel`."""
-    if not _PARSER:
-        _PARSER.append(CELParser())
-    try:
-        tree = _PARSER[0].parse(expression)
-    except CELParseError as error:
-        line, column = error.line or 1, error.column or 1
-        rest = expression.splitlines()[line - 1][column - 1 :].strip() if expression.strip() else ""
-        near = f" near '{rest[:20]}'" if rest else ""
-        place = f"line {line}, column {column}" if line > 1 else f"column {column}"
-        raise NotCel(f"'{expression}' is no CEL expression: something is wrong or missing at {place}{near}") from error
-    found: set[str] = set()
-    _collect(tree, found)
-    return frozenset(found)
+    def of_contacts(self, at: Place, path: str, text: str) -> None:
+        """A flow's branch."""
+        try:
+            of_contacts.read(text)
+        except Refused as refused:
+            at.problem(path, str(refused))
 
+    def of_agents(self, at: Place, path: str, text: str) -> Node | None:
+        """The tree of a plan's or a requirement's expression; None where it cannot be used as it is."""
+        try:
+            node = of_agents.read(text, self.kinds)
+        except Refused as refused:
+            at.problem(path, str(refused))
+            return None
+        unknown = [named for named in attributes(node) if named.name not in self.attributes]
+        for named in unknown:
+            where = f"{shortened(text)!r}, {place(named.at)}"
+            at.problem(path, f"{where}: {hint('attribute', named.name, self.attributes)}")
+        outside = list(of_agents.out_of_range(node, self.kinds))
+        for attribute, literal in outside:
+            where = f"{shortened(text)!r}, {place(literal.at)}"
+            at.problem(path, f"{where}: {attribute.name} is {LOWEST} to {HIGHEST}, never {literal.value}")
+        return None if unknown or outside else node
 
-def _collect(tree: Any, found: set[str]) -> None:
-    if not isinstance(tree, Tree):
-        return
-    if tree.data in {"ident", "member_dot"}:
-        name = _dotted(tree)
-        if name is not None:
-            found.add(name)
+    def somebody(self, at: Place, path: str, nodes: Iterable[Node], pools: Iterable[str], consequence: str) -> None:
+        """A warning with the consequence where no agent of a pool meets all of `nodes`, or nobody ever could."""
+        parts = [node for node in nodes if node != EVERYONE]
+        if not parts:
             return
-    for child in tree.children:
-        _collect(child, found)
+        node = parts[0] if len(parts) == 1 else And(tuple(parts))
+        text = shortened(described(node))
+        if impossible(node, self.kinds):
+            at.warning(path, f"'{text}' contradicts itself, so nobody ever meets it and {consequence}")
+            return
+        for pool in sorted(set(pools)):
+            agents = self._agents_of(pool)
+            cut = nobody(node, agents)
+            if cut is not None and agents.everyone:
+                of_pool = f" of pool '{pool}'" if pool != DEFAULT_POOL else ""
+                why = _why(cut, agents)
+                at.warning(path, f"no agent{of_pool} meets '{text}'{why}, so {consequence}")
+
+    def _agents_of(self, pool: str) -> Agents:
+        found = self._agents.get(pool)
+        if found is None:
+            agents = [value.agent for name, value in self._values.items() if name.kind == "agent"]
+            found = self._agents[pool] = Agents(
+                self._read(agent) for agent in agents if (agent.pool or DEFAULT_POOL) == pool
+            )
+        return found
+
+    def _read(self, agent: pb.Agent) -> dict[str, int | str]:
+        read = {slug: of_agents.value(text, self.kinds.get(slug)) for slug, text in agent.attributes.items()}
+        return {slug: value for slug, value in read.items() if value is not None}
 
 
-def _dotted(tree: Any) -> str | None:
-    while isinstance(tree, Tree) and tree.data in {"member", "primary"} and len(tree.children) == 1:
-        tree = tree.children[0]
-    if not isinstance(tree, Tree):
-        return None
-    if tree.data == "ident":
-        return str(tree.children[0])
-    if tree.data == "member_dot" and isinstance(tree.children[1], Token):
-        owner = _dotted(tree.children[0])
-        return f"{owner}.{tree.children[1]}" if owner else None
-    return None
+def _why(cut: Cut, agents: Agents) -> str:
+    if cut.test is None:
+        return ""
+    name = next(operand.name for operand in operands(cut.test) if isinstance(operand, Attribute))
+    highest = agents.highest(name)
+    if not agents.has(name):
+        return f" (nobody has {name})"
+    if isinstance(cut.test, Compare) and highest is not None and cut.test.operator in (">", ">="):
+        return f" (the highest {name} is {highest})"
+    return f" (nobody meets '{described(cut.test)}')"

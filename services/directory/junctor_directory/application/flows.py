@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
 from junctor.directory.v1 import directory_pb2 as pb
 
@@ -12,13 +11,7 @@ from junctor_directory.application.problems import Place, listed
 KEYS = "0123456789*#ABCD"
 
 
-class CheckExpression(Protocol):
-    def __call__(self, place: Place, path: str, text: str, *, of_agents: bool = True) -> None: ...
-
-
-def check_flow(
-    place: Place, value: pb.Flow, *, queues: Iterable[str], prompts: frozenset[str], expression: CheckExpression
-) -> None:
+def check_flow(place: Place, value: pb.Flow, *, queues: Iterable[str], prompts: frozenset[str]) -> None:
     if not value.start:
         place.problem("start", f"a first node is needed; {listed('node', value.nodes)}")
     place.known("start", "node", value.start, value.nodes)
@@ -44,15 +37,10 @@ def check_flow(
                     place.problem(f"{path}/choices", f"node '{id}': a menu needs choices")
                 if node.menu.timeout_ms < 0:
                     place.problem(f"{path}/timeout_ms", "a time cannot be negative")
-            case "decide":
-                for number, branch in enumerate(node.decide.branches):
-                    expression(place, f"{path}/branches/{number}/when", branch.when, of_agents=False)
             case "route":
                 if not node.route.queue:
                     place.problem(f"{path}/queue", f"node '{id}': a queue is needed; {listed('queue', queues)}")
                 place.known(f"{path}/queue", "queue", node.route.queue, queues)
-                for number, requirement in enumerate(node.route.requirements):
-                    expression(place, f"{path}/requirements/{number}", requirement)
     _check_ways(place, value)
 
 

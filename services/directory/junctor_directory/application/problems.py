@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -41,10 +42,20 @@ class Place:
     def known(self, path: str, what: str, wanted: str, existing: Iterable[str]) -> None:
         """A problem where `wanted` does not exist; the empty one is no reference."""
         if wanted and wanted not in (names := set(existing)):
-            self.problem(path, f"{what} '{wanted}' does not exist; {listed(what, names)}")
+            self.problem(path, hint(what, wanted, names))
 
     def _field(self, path: str) -> str:
         return "/".join(part for part in (self.kind, self.id, path) if part)
+
+
+def hint(what: str, wanted: str, existing: Iterable[str]) -> str:
+    """`plan 'caards' does not exist; did you mean 'cards'? Known plans: cards, loans`."""
+    names = set(existing)
+    close = difflib.get_close_matches(wanted, names, 1, 0.75)
+    known = listed(what, names)
+    if close:
+        return f"{what} '{wanted}' does not exist; did you mean '{close[0]}'? K{known[1:]}"
+    return f"{what} '{wanted}' does not exist; {known}"
 
 
 def listed(what: str, names: Iterable[str], limit: int = 8) -> str:

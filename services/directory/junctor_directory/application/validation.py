@@ -12,19 +12,21 @@ from zoneinfo import ZoneInfo
 
 from junctor.contact.v1 import contact_pb2
 from junctor.directory.v1 import directory_pb2 as pb
+from junctor_expressions import of_agents
 
 from junctor_directory.application.calendars import check_calendar
-from junctor_directory.application.expressions import NotCel, names_in
+from junctor_directory.application.expressions import DEFAULT_POOL, Expressions
 from junctor_directory.application.flows import check_flow
+from junctor_directory.application.plans import check_overflows, check_steps
 from junctor_directory.application.problems import Findings, Place, Problem, listed
+from junctor_directory.application.scores import Segments, check_objective, check_scores
 from junctor_directory.domain.configuration import Name
 
 Values = Mapping[Name, pb.Value]
 
-DEFAULT_POOL = "default"
 CHANNELS = tuple(name.removeprefix("CHANNEL_").lower() for name in contact_pb2.Channel.keys()[1:])
-TREATMENTS = ("message", "voicemail", "callback", "disconnect")
 MAX_CAPACITY = 100
+MAX_OFFER_AGENTS = 20
 HA1_LENGTHS = {"MD5": 32, "SHA-256": 64}
 MAX_PARTITION = 11
 _SLUG = re.compile(r"[a-z0-9+][a-z0-9._+-]{0,62}")
@@ -32,8 +34,6 @@ _PROMPT = re.compile(r"[a-z0-9_.-]+")
 _NUMBER = re.compile(r"\+?[0-9]{1,32}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _ORIGIN = re.compile(r"https?://[^/\s]+")
-_ROOTS = frozenset({"data", "agent", "attributes"})
-_WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
 def check(values: Values, prompts: frozenset[str]) -> Findings:
@@ -45,6 +45,7 @@ def check(values: Values, prompts: frozenset[str]) -> Findings:
         if not _SLUG.fullmatch(name.id):
             place.problem("", "an id has 1 to 63 lower case letters, digits, '-', '_', '.' or '+'")
         getattr(checker, name.kind)(place, getattr(values[name], name.kind))
+    check_overflows(findings, values)
     return findings
 
 
@@ -60,7 +61,10 @@ class _Checker:
     def __init__(self, values: Values, prompts: frozenset[str]) -> None:
         self._prompts = prompts
         self._ids: dict[str, list[str]] = defaultdict(list)
-        self._attributes = {name.id: value.attribute.type for name, value in values.items() if name.kind == "attribute"}
+        self._values = values
+        self._expressions = Expressions(values)
+        self._attributes = self._expressions.attributes
+        self._segments = Segments(values)
         self._devices: dict[str, list[str]] = defaultdict(list)
         self._parents = {name.id: value.unit.parent for name, value in values.items() if name.kind == "unit"}
         for name in sorted(values):
@@ -70,12 +74,17 @@ class _Checker:
         self._pools_with_agents = {
             value.agent.pool or DEFAULT_POOL for name, value in values.items() if name.kind == "agent"
         }
+        self._pools_of_plans: dict[str, set[str]] = defaultdict(set)
+        for name, value in values.items():
+            if name.kind == "queue":
+                self._pools_of_plans[value.queue.plan].add(value.queue.pool or DEFAULT_POOL)
 
     def tenant(self, place: Place, value: pb.Tenant) -> None:
         if place.id != "self":
             place.problem("", "the organisation's settings have the id 'self'")
         self._time_zone(place, value.time_zone)
         self._language(place, value.language)
+        self._interruptions(place, value.interruptions)
 
     def pool(self, place: Place, value: pb.Pool) -> None:
         if value.HasField("partition") and value.partition > MAX_PARTITION:
@@ -88,9 +97,9 @@ class _Checker:
     def agent(self, place: Place, value: pb.Agent) -> None:
         for slug, text in sorted(value.attributes.items()):
             place.known(f"attributes/{slug}", "attribute", slug, self._attributes)
-            wrong = _wrong_attribute_value(self._attributes.get(slug), text)
-            if wrong:
-                place.problem(f"attributes/{slug}", f"attribute '{slug}' is {wrong}, not '{text}'")
+            kind = self._expressions.kinds.get(slug)
+            if kind is not None and of_agents.value(text, kind) is None:
+                place.problem(f"attributes/{slug}", f"attribute '{slug}' is {of_agents.words(kind)}, not '{text}'")
         twins = [other for other in self._devices.get(value.device, ()) if other != place.id]
         if value.device and twins:
             place.problem("device", f"phone '{value.device}' is already that of agent '{twins[0]}'")
@@ -107,6 +116,7 @@ class _Checker:
                 place.problem(f"capacity/{channel}", f"'{channel}' is no channel; channels: {', '.join(CHANNELS)}")
             if most > MAX_CAPACITY:
                 place.problem(f"capacity/{channel}", f"{most} contacts at once on '{channel}' are above {MAX_CAPACITY}")
+        self._interruptions(place, value.interruptions)
         self._pool(place, value.pool)
         place.known("unit", "unit", value.unit, self._ids["unit"])
 
@@ -122,30 +132,26 @@ class _Checker:
         for field in ("service_level_ms", "wrap_up_ms", "offer_timeout_ms"):
             self._duration(place, field, getattr(value, field))
         self._prompt_or_text(place, "closed_prompt", value.closed_prompt)
+        if value.offer_agents > MAX_OFFER_AGENTS:
+            place.problem("offer_agents", f"{value.offer_agents} agents at once are above {MAX_OFFER_AGENTS}")
+        plan = self._values.get(Name("plan", value.plan))
+        scores = self._values.get(Name("scores", place.id))
+        check_objective(place, value, plan.plan if plan else None, scores.scores.rows if scores else ())
         if (value.pool or DEFAULT_POOL) not in self._pools_with_agents:
             place.warning("pool", "no agent is in its pool, so its contacts will wait in vain")
 
     def plan(self, place: Place, value: pb.Plan) -> None:
-        if not value.steps:
-            place.problem("steps", "at least one step is needed")
+        check_steps(place, value, self._expressions, self._pools_of_plans[place.id])
         for number, step in enumerate(value.steps):
             path = f"steps/{number}"
-            self._expression(place, f"{path}/expression", step.expression)
             self._duration(place, f"{path}/duration_ms", step.duration_ms)
             self._duration(place, f"{path}/skip_if_wait_above_ms", step.skip_if_wait_above_ms)
             self._priority(place, f"{path}/priority", step.priority)
-            if not step.duration_ms and number + 1 < len(value.steps):
-                place.warning(f"{path}/duration_ms", f"step {number + 1} has no end, so the steps after it never come")
-        queue = value.overflow.removeprefix("queue:")
-        if queue != value.overflow:
-            if not queue:
-                place.problem("overflow", "a queue is needed after 'queue:'")
-            place.known("overflow", "queue", queue, self._ids["queue"])
-        elif value.overflow and value.overflow not in TREATMENTS:
-            place.problem(
-                "overflow", f"'{value.overflow}' is no treatment; use {', '.join(TREATMENTS)} or queue:<slug>"
-            )
         self._prompt_or_text(place, "overflow_prompt", value.overflow_prompt)
+
+    def scores(self, place: Place, value: pb.ScoreTable) -> None:
+        place.known("", "queue", place.id, self._ids["queue"])
+        check_scores(place, value.rows, self._expressions, self._segments)
 
     def number(self, place: Place, value: pb.Number) -> None:
         if not _NUMBER.fullmatch(place.id):
@@ -156,7 +162,11 @@ class _Checker:
         self._language(place, value.language)
 
     def flow(self, place: Place, value: pb.Flow) -> None:
-        check_flow(place, value, queues=self._ids["queue"], prompts=self._prompts, expression=self._expression)
+        check_flow(place, value, queues=self._ids["queue"], prompts=self._prompts)
+        for id, node in sorted(value.nodes.items()):
+            for number, branch in enumerate(node.decide.branches):
+                self._expressions.of_contacts(place, f"nodes/{id}/decide/branches/{number}/when", branch.when)
+            self._requirements(place, f"nodes/{id}/route", node.route.queue, node.route.requirements)
 
     def calendar(self, place: Place, value: pb.Calendar) -> None:
         self._time_zone(place, value.time_zone)
@@ -182,8 +192,7 @@ class _Checker:
             if not rule.reply and not rule.queue:
                 place.problem(path, f"rule {number + 1} neither answers nor hands over")
             place.known(f"{path}/queue", "queue", rule.queue, self._ids["queue"])
-            for index, requirement in enumerate(rule.requirements):
-                self._expression(place, f"{path}/requirements/{index}", requirement)
+            self._requirements(place, path, rule.queue, rule.requirements)
 
     def block(self, place: Place, value: pb.Block) -> None:
         self._duration(place, "until", value.until)
@@ -203,23 +212,32 @@ class _Checker:
             place.problem("roles", "at least one role is needed: agent, supervisor, administrator or analyst")
         place.known("agent", "agent", value.agent, self._ids["agent"])
 
+    def _interruptions(self, place: Place, rules: Mapping[str, pb.Interruption]) -> None:
+        for channel, rule in sorted(rules.items()):
+            path = f"interruptions/{channel}"
+            named = [(path, channel)]
+            named += [
+                (f"{path}/{field}/{n}", c) for field in ("beside", "parks") for n, c in enumerate(getattr(rule, field))
+            ]
+            for where, name in named:
+                if name not in CHANNELS:
+                    place.problem(where, f"'{name}' is no channel; channels: {', '.join(CHANNELS)}")
+            for n, name in enumerate(rule.parks):
+                if name in rule.beside:
+                    place.problem(f"{path}/parks/{n}", f"'{name}' cannot both go on beside it and be parked for it")
+
     def _pool(self, place: Place, pool: str) -> None:
         place.known("pool", "pool", pool, [*self._ids["pool"], DEFAULT_POOL])
 
-    def _expression(self, place: Place, path: str, text: str, *, of_agents: bool = True) -> None:
-        if not text:
-            return
-        try:
-            names = names_in(text)
-        except NotCel as error:
-            place.problem(path, str(error))
-            return
-        if not of_agents:
-            return
-        for name in sorted(name.removeprefix("agent.").removeprefix("attributes.") for name in names):
-            if name.partition(".")[0] not in _ROOTS and name not in self._attributes:
-                known = listed("attribute", self._attributes)
-                place.warning(path, f"attribute '{name}' does not exist, so nobody meets '{text}'; {known}")
+    def _requirements(self, place: Place, path: str, queue: str, texts: Iterable[str]) -> None:
+        """What contacts for the queue require of agents."""
+        target = self._values.get(Name("queue", queue))
+        pools = [target.queue.pool or DEFAULT_POOL] if target is not None else []
+        for number, text in enumerate(texts):
+            here = f"{path}/requirements/{number}"
+            node = self._expressions.of_agents(place, here, text)
+            if node is not None:
+                self._expressions.somebody(place, here, [node], pools, f"its contacts wait in vain in queue '{queue}'")
 
     def _prompt_or_text(self, place: Place, path: str, text: str) -> None:
         if text and _PROMPT.fullmatch(text):
@@ -242,17 +260,6 @@ class _Checker:
     def _priority(self, place: Place, path: str, priority: int) -> None:
         if priority > 9:
             place.problem(path, f"priority {priority} is not from 1 (first) to 9 (last)")
-
-
-def _wrong_attribute_value(type: int | None, text: str) -> str:
-    """What the attribute's value must be, where `text` is not."""
-    if type == pb.ATTRIBUTE_TYPE_PROFICIENCY and not (text.isascii() and text.isdigit() and 1 <= int(text) <= 10):
-        return "a proficiency from 1 to 10"
-    if type == pb.ATTRIBUTE_TYPE_BOOLEAN and text not in {"true", "false"}:
-        return "true or false"
-    if type == pb.ATTRIBUTE_TYPE_NUMBER and not _WHOLE.fullmatch(text):
-        return "a whole number"
-    return ""
 
 
 def texts(problems: Iterable[Problem]) -> list[str]:

@@ -120,7 +120,7 @@ class ConfigurationFeed:
         by_kind: dict[str, list[ValueName]] = {}
         for name in self._pending:
             by_kind.setdefault(name[1], []).append(name)
-        for kind in ("tenant", "attribute", "calendar", "plan", "queue", "agent"):
+        for kind in ("tenant", "attribute", "calendar", "plan", "scores", "queue", "agent"):
             names = by_kind.get(kind, [])
             for start in range(0, len(names), AT_ONCE):
                 await self._tell(names[start : start + AT_ONCE])

@@ -22,6 +22,7 @@ from junctor_router.domain.configuration import (
     QueueValue,
     Relaxing,
     Score,
+    ScoresValue,
     Share,
     Step,
     TenantValue,
@@ -30,7 +31,7 @@ from junctor_router.domain.configuration import (
 from junctor_router.domain.values import AgentOrder, AttributeType, Channel, Objective
 
 DEFAULT_POOL = "default"
-POOL_WIDE = ("attribute", "calendar", "tenant", "plan")
+POOL_WIDE = ("attribute", "calendar", "tenant", "plan", "scores")
 """Kinds that every pool of the tenant gets, in the order in which they are best told."""
 IN_ONE_POOL = ("queue", "agent")
 _CHANNELS = {channel.name.lower(): channel for channel in Channel if channel is not Channel.UNSPECIFIED}
@@ -58,6 +59,9 @@ def journalled(value: pb.Value) -> pb.Value:
         kept.agent.ClearField("unit")
     elif kind == "queue":
         kept.queue.ClearField("name")
+    elif kind == "scores":
+        for row in kept.scores.rows:
+            row.ClearField("contacts")
     elif kind == "attribute":
         kept.attribute.ClearField("description")
     elif kind == "tenant":
@@ -91,7 +95,6 @@ def _queue(m: pb.Queue) -> QueueValue:
         service_level_ms=max(m.service_level_ms, 0),
         ratio=m.ratio,
         starvation_ms=max(m.starvation_ms, 0) if m.starvation_ms else DEFAULT_STARVATION_MS,
-        scores=tuple(Score(s.segment, s.attribute, s.value, s.service, s.sales) for s in m.scores),
         objective=Objective.SALES if m.objective == pb.OBJECTIVE_SALES else Objective.SERVICE,
         explore_percent=min(m.explore_percent, 100),
         offer_agents=max(m.offer_agents, 1),
@@ -151,6 +154,10 @@ def _calendar(m: pb.Calendar) -> CalendarValue:
     return CalendarValue(m.time_zone, hours, tuple(m.closed_dates))
 
 
+def _scores(m: pb.ScoreTable) -> ScoresValue:
+    return ScoresValue(tuple(Score(s.segment, s.attribute, s.value, s.service, s.sales) for s in m.rows))
+
+
 def _minute(text: str) -> int:
     """`09:30` as minutes since midnight; what is no time of day is 0."""
     hours, _, minutes = text.partition(":")
@@ -165,5 +172,6 @@ _READ: dict[str, Callable[[Any], Value]] = {
     "agent": _agent,
     "attribute": _attribute,
     "calendar": _calendar,
+    "scores": _scores,
     "tenant": lambda m: TenantValue(m.time_zone, _interruptions(m.interruptions)),
 }

@@ -44,10 +44,16 @@ class QueueValue:
     service_level_ms: int = 0
     ratio: int = 0
     starvation_ms: int = DEFAULT_STARVATION_MS
-    scores: tuple[Score, ...] = ()
     objective: Objective = Objective.SERVICE
     explore_percent: int = 0
     offer_agents: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ScoresValue:
+    """What agents are worth for the contacts of the queue of its id: the sum of the rows that fit."""
+
+    rows: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,4 +158,4 @@ class PoolValue:
     """Nothing of it decides inside the pool: the partition only says which owner has it."""
 
 
-Value = QueueValue | PlanValue | AgentValue | AttributeValue | CalendarValue | TenantValue | PoolValue
+Value = QueueValue | PlanValue | AgentValue | AttributeValue | CalendarValue | TenantValue | PoolValue | ScoresValue

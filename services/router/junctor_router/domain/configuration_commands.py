@@ -5,6 +5,7 @@
   priority, calendar, offer time or starvation limit for what comes. A deleted queue's contacts in line overflow with
   `message`; those with agents end as usual, without wrap-up.
 - plan: as a queue that changed its plan.
+- scores: hold for the offers that come.
 - agent: attributes, capacity and phone hold at once; offers and contacts in hand stay. A deleted agent gets no more
   contacts and is logged out after those in hand. The first value of an agent makes it known, logged out.
 - attribute: values of agents and plans are read again by its type.
@@ -28,6 +29,7 @@ from junctor_router.domain.configuration import (
     CalendarValue,
     PlanValue,
     QueueValue,
+    ScoresValue,
     TenantValue,
     Value,
 )
@@ -45,6 +47,7 @@ KINDS: dict[str, type[Value]] = {
     "attribute": AttributeValue,
     "calendar": CalendarValue,
     "tenant": TenantValue,
+    "scores": ScoresValue,
 }
 
 
@@ -75,6 +78,8 @@ def change(pool: PoolState, command: ConfigurationChanged) -> None:
             warnings = _agent(pool, id, value if isinstance(value, AgentValue) else None)
         case "attribute":
             _attribute(pool, id, value if isinstance(value, AttributeValue) else None)
+        case "scores":
+            _scores(pool, id, value if isinstance(value, ScoresValue) else None)
         case "calendar":
             warnings = _calendar(pool, id, value if isinstance(value, CalendarValue) else None)
         case "tenant":
@@ -181,6 +186,13 @@ def _attribute(pool: PoolState, id: str, value: AttributeValue | None) -> None:
             pool.rework["agent", agent.id] = "attribute_changed"
             pool.touch_agent(agent)
     _rework_tasks(pool, set(pool.queues), matching.PLAN_CHANGED)
+
+
+def _scores(pool: PoolState, id: str, value: ScoresValue | None) -> None:
+    if value is None:
+        pool.scores.pop(id, None)
+    else:
+        pool.scores[id] = value.rows
 
 
 def _calendar(pool: PoolState, id: str, value: CalendarValue | None) -> list[str]:

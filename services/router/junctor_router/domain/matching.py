@@ -350,8 +350,8 @@ def _most_valuable(pool: PoolState, task: Task, matching: Found) -> tuple[str, s
     drawn = lot(f"{pool.tenant}/{pool.name}", task.contact_id, queue.explore_percent, len(candidates))
     if drawn is not None:
         return candidates[drawn].id, f"by lot among {len(candidates)}, to explore"
-    segment = task.data.get(SEGMENT, "")
-    values = [value_of(m.attributes, segment, queue.scores, queue.objective, pool.attributes) for m in candidates]
+    segment, scores = task.data.get(SEGMENT, ""), pool.scores.get(task.queue, ())
+    values = [value_of(m.attributes, segment, scores, queue.objective, pool.attributes) for m in candidates]
     chosen, value = best(candidates, values)
     return chosen.id, f"highest predicted value ({value}) of {len(candidates)}"
 

@@ -15,7 +15,7 @@ from junctor_router.domain import reservation
 from junctor_router.domain.agent import Agent
 from junctor_router.domain.attribute_index import AttributeIndex
 from junctor_router.domain.capacity import MATRIX, Matrix
-from junctor_router.domain.configuration import DEFAULT_OBJECTIVE_MS, CalendarValue, QueueValue, TenantValue
+from junctor_router.domain.configuration import DEFAULT_OBJECTIVE_MS, CalendarValue, QueueValue, Score, TenantValue
 from junctor_router.domain.contact_choice import Line, Profile, WaitingLines
 from junctor_router.domain.events import (
     AgentStateChanged,
@@ -78,6 +78,7 @@ class PoolState:
     plans: dict[str, CompiledPlan] = field(default_factory=dict)
     attributes: dict[str, AttributeType] = field(default_factory=dict)
     calendars: dict[str, CalendarValue] = field(default_factory=dict)
+    scores: dict[str, tuple[Score, ...]] = field(default_factory=dict)
     versions: dict[tuple[str, str], int] = field(default_factory=dict)
     """The directory's version of each value that is applied, by kind and id."""
     rework: dict[tuple[str, str], str] = field(default_factory=dict)

@@ -127,6 +127,7 @@ def _restore(state: PoolState, rows: dict[str, list[tuple[str, Any]]]) -> None:
     state.rework = {(kind, id): cause for kind, id, cause in rework}
     state.attributes = {id: AttributeType(plain) for id, plain in rows.get("attribute", [])}
     state.calendars = {id: _calendar(plain) for id, plain in rows.get("calendar", [])}
+    state.scores = {id: tuple(Score(*score) for score in plain) for id, plain in rows.get("scores", [])}
     for id, (version, plain) in rows.get("plan", []):
         state.plans[id] = compile_plan(id, version, _plan(plain), state.parse, state.attributes)
     for id, (version, value, pace, turns, errors, shared) in rows.get("queue", []):
@@ -226,8 +227,7 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
             value = [v.plan, v.priority, v.wrap_up_ms, v.offer_timeout_ms, v.calendar, v.closed_prompt]
             errors = [queue.errors.count, queue.errors.signed_ms, queue.errors.absolute_ms]
             value += [v.service_level_ms, v.ratio, v.starvation_ms]
-            scores = [[s.segment, s.attribute, s.value, s.service, s.sales] for s in v.scores]
-            value += [scores, int(v.objective), v.explore_percent, v.offer_agents]
+            value += [int(v.objective), v.explore_percent, v.offer_agents]
             return [queue.version, value, list(queue.pace), queue.turns, errors, sorted(queue.shared.items())]
         case "plan":
             plan = state.plans.get(id)
@@ -258,6 +258,9 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
                 return None
             hours = [[list(h.days), h.since, h.until] for h in calendar.hours]
             return [calendar.time_zone, hours, list(calendar.closed_dates)]
+        case "scores":
+            rows = state.scores.get(id)
+            return None if rows is None else [[s.segment, s.attribute, s.value, s.service, s.sales] for s in rows]
         case "version":
             named, _, slug = id.partition("/")
             return state.versions.get((named, slug))
@@ -292,10 +295,9 @@ def _old_line(state: PoolState, task: Task) -> list[Any] | None:
 
 
 def _queue(plain: list[Any]) -> QueueValue:
-    *simple, scores, objective, explore, offer_agents = plain
+    *simple, objective, explore, offer_agents = plain
     return replace(
         QueueValue(*simple),
-        scores=tuple(Score(*score) for score in scores),
         objective=Objective(objective),
         explore_percent=explore,
         offer_agents=offer_agents,

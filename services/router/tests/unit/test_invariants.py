@@ -19,6 +19,7 @@ from junctor_router.domain.configuration import (
     QueueValue,
     Relaxing,
     Score,
+    ScoresValue,
     Share,
     Step,
     TenantValue,
@@ -77,10 +78,12 @@ queue_values = st.builds(
     service_level_ms=st.sampled_from([0, 5_000, 60_000]),
     ratio=st.sampled_from([0, 0, 1, 3]),
     starvation_ms=st.sampled_from([0, 4_000, 1_800_000]),
-    scores=st.sampled_from([(), (Score("", "loan", "", 2, 1), Score("", "region", "n", 1, 30))]),
     objective=st.sampled_from(list(Objective)),
     explore_percent=st.sampled_from([0, 50]),
     offer_agents=st.sampled_from([1, 1, 3]),
+)
+score_tables = st.sampled_from(
+    [ScoresValue(), ScoresValue((Score("", "loan", "", 2, 1), Score("", "region", "n", 1, 30)))]
 )
 some_channels = st.lists(st.sampled_from([Channel.VOICE, Channel.CHAT, Channel.MAIL]), max_size=2, unique=True).map(
     tuple
@@ -273,6 +276,10 @@ class RouterMachine(RuleBasedStateMachine):
     def change_queue(self, id, value):
         self.check(self.centre.configure(id, value).events)
 
+    @rule(id=st.sampled_from(QUEUES), value=score_tables)
+    def change_scores(self, id, value):
+        self.check(self.centre.configure(id, value, "scores").events)
+
     @rule(id=st.sampled_from(AGENTS), value=agent_values)
     def change_agent(self, id, value):
         self.check(self.centre.configure(id, value).events)
@@ -281,7 +288,10 @@ class RouterMachine(RuleBasedStateMachine):
     def change_tenant(self, value):
         self.check(self.centre.configure("self", value, "tenant").events)
 
-    @rule(kind=st.sampled_from([("queue", QUEUES), ("plan", ["p1", "p2"]), ("agent", AGENTS)]), data=st.data())
+    @rule(
+        kind=st.sampled_from([("queue", QUEUES), ("plan", ["p1", "p2"]), ("agent", AGENTS), ("scores", QUEUES)]),
+        data=st.data(),
+    )
     def delete(self, kind, data):
         self.check(self.centre.delete(kind[0], data.draw(st.sampled_from(kind[1]))).events)
 

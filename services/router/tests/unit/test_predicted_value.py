@@ -3,7 +3,7 @@
 from collections import Counter
 
 from junctor_router.domain.commands import CancelTask
-from junctor_router.domain.configuration import Score, Step
+from junctor_router.domain.configuration import Score, ScoresValue, Step
 from junctor_router.domain.explanation import explain_contact
 from junctor_router.domain.predicted_value import lot
 from junctor_router.domain.values import AgentOrder, Objective
@@ -19,7 +19,8 @@ BY_VALUE = Step(order=AgentOrder.HIGHEST_VALUE)
 
 
 def two(centre, **queue):
-    centre.queue("loans", BY_VALUE, scores=SCORES, **queue)
+    centre.queue("loans", BY_VALUE, **queue)
+    centre.configure("loans", ScoresValue(SCORES), "scores")
     centre.agent("ann", loan=9, region="south")
     centre.agent("bob", loan=3, region="north")
 
@@ -48,6 +49,20 @@ def test_without_scores_the_longest_idle_agent_is_chosen(centre):
     assert centre.task("c1").agent_id == "ann"
 
 
+def test_a_new_table_holds_for_the_next_offer_and_a_deleted_one_no_more(centre):
+    two(centre, objective=Objective.SALES)
+    centre.configure("loans", ScoresValue((Score("", "region", "north", 0, 7),)), "scores")
+    centre.arrive("c1", queue="loans")
+    assert (centre.task("c1").agent_id, centre.task("c1").chosen_by) == ("bob", "highest predicted value (7) of 2")
+    centre.do(CancelTask("c1"))
+    assert centre.configure("loans", ScoresValue(()), "scores").refusal is None
+    centre.delete("scores", "loans")
+    centre.arrive("c2", queue="loans")
+    assert centre.task("c2").chosen_by == "highest predicted value (0) of 2"
+    assert centre.restored().state.scores == {}
+    assert centre.replayed().hash() == centre.pool.hash() == centre.restored().hash()
+
+
 def test_a_share_of_the_contacts_is_given_by_lot_and_the_same_in_every_replay(centre):
     two(centre, explore_percent=20)
     explored = Counter()
@@ -63,7 +78,7 @@ def test_a_share_of_the_contacts_is_given_by_lot_and_the_same_in_every_replay(ce
         centre.do(CancelTask(f"c{number}"))
     assert 70 <= explored.total() <= 130
     assert min(explored.values()) >= 0.3 * explored.total()
-    assert centre.restored().state.queues["loans"].value == centre.pool.state.queues["loans"].value
+    assert centre.restored().state.scores == centre.pool.state.scores == {"loans": SCORES}
     assert centre.replayed().hash() == centre.pool.hash() == centre.restored().hash()
 
 

@@ -217,15 +217,15 @@ class ApplyConfigurationResponse(_message.Message):
         """What changed or would change."""
 
     @_builtins.property
-    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What is allowed but cannot work as it stands, in sentences."""
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConfigurationWarning]:
+        """What is allowed but cannot work as it stands."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         changes: _abc.Iterable[Global___Change] | None = ...,
-        warnings: _abc.Iterable[_builtins.str] | None = ...,
+        warnings: _abc.Iterable[Global___ConfigurationWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -234,6 +234,32 @@ class ApplyConfigurationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApplyConfigurationResponse: _TypeAlias = ApplyConfigurationResponse  # noqa: Y015
+
+@_typing.final
+class ConfigurationWarning(_message.Message):
+    """Something that is allowed but cannot work as it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Where, as in the violations of a refusal: `<kind>/<id>/<path in the value>`."""
+    text: _builtins.str
+    """What and why, in a sentence without its full stop that begins with the value."""
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfigurationWarning: _TypeAlias = ConfigurationWarning  # noqa: Y015
 
 @_typing.final
 class RevertConfigurationRequest(_message.Message):
@@ -287,15 +313,15 @@ class RevertConfigurationResponse(_message.Message):
         """What changed."""
 
     @_builtins.property
-    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What is allowed but cannot work as it stands, in sentences."""
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConfigurationWarning]:
+        """What is allowed but cannot work as it stands."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         changes: _abc.Iterable[Global___Change] | None = ...,
-        warnings: _abc.Iterable[_builtins.str] | None = ...,
+        warnings: _abc.Iterable[Global___ConfigurationWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -620,6 +646,7 @@ class Value(_message.Message):
     BLOCK_FIELD_NUMBER: _builtins.int
     UNIT_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The slug: lower case letters, digits, `-`, `_`, `.`, `+`; immutable."""
     @_builtins.property
@@ -678,6 +705,10 @@ class Value(_message.Message):
     def user(self) -> Global___User:
         """kind `user`"""
 
+    @_builtins.property
+    def scores(self) -> Global___ScoreTable:
+        """kind `scores`: what agents are worth for a queue's contacts; its id is the queue's."""
+
     def __init__(
         self,
         *,
@@ -696,12 +727,13 @@ class Value(_message.Message):
         block: Global___Block | None = ...,
         unit: Global___OrgUnit | None = ...,
         user: Global___User | None = ...,
+        scores: Global___ScoreTable | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "attribute", b"attribute", "block", b"block", "bot", b"bot", "calendar", b"calendar", "flow", b"flow", "kind", b"kind", "number", b"number", "plan", b"plan", "pool", b"pool", "queue", b"queue", "tenant", b"tenant", "unit", b"unit", "user", b"user", "widget", b"widget"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "attribute", b"attribute", "block", b"block", "bot", b"bot", "calendar", b"calendar", "flow", b"flow", "kind", b"kind", "number", b"number", "plan", b"plan", "pool", b"pool", "queue", b"queue", "scores", b"scores", "tenant", b"tenant", "unit", b"unit", "user", b"user", "widget", b"widget"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "attribute", b"attribute", "block", b"block", "bot", b"bot", "calendar", b"calendar", "flow", b"flow", "id", b"id", "kind", b"kind", "number", b"number", "plan", b"plan", "pool", b"pool", "queue", b"queue", "tenant", b"tenant", "unit", b"unit", "user", b"user", "widget", b"widget"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "attribute", b"attribute", "block", b"block", "bot", b"bot", "calendar", b"calendar", "flow", b"flow", "id", b"id", "kind", b"kind", "number", b"number", "plan", b"plan", "pool", b"pool", "queue", b"queue", "scores", b"scores", "tenant", b"tenant", "unit", b"unit", "user", b"user", "widget", b"widget"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["tenant", "pool", "attribute", "agent", "queue", "plan", "number", "flow", "calendar", "widget", "bot", "block", "unit", "user"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["tenant", "pool", "attribute", "agent", "queue", "plan", "number", "flow", "calendar", "widget", "bot", "block", "unit", "user", "scores"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -740,12 +772,18 @@ class Tenant(_message.Message):
     NOT_READY_REASONS_FIELD_NUMBER: _builtins.int
     DISPOSITIONS_FIELD_NUMBER: _builtins.int
     INTERRUPTIONS_FIELD_NUMBER: _builtins.int
+    CONNECTION_GRACE_MS_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The shown name."""
     time_zone: _builtins.str
     """IANA time zone, as in `Asia/Shanghai`."""
     language: _builtins.str
     """Language of prompts where nothing else says one."""
+    connection_grace_ms: _builtins.int
+    """Milliseconds for which an agent whose workspace lost its connection is waited for, before the contacts go back in
+    line and the session ends; 0 means 60,000, negative never ends it.
+    """
     @_builtins.property
     def not_ready_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Not Ready reason codes."""
@@ -761,6 +799,10 @@ class Tenant(_message.Message):
         beside `mail` and `message`; `mail` and `message` come beside each other.
         """
 
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Customer segments: what a contact's data `segment` may be in score tables; empty allows any."""
+
     def __init__(
         self,
         *,
@@ -770,10 +812,12 @@ class Tenant(_message.Message):
         not_ready_reasons: _abc.Iterable[_builtins.str] | None = ...,
         dispositions: _abc.Iterable[_builtins.str] | None = ...,
         interruptions: _abc.Mapping[_builtins.str, Global___Interruption] | None = ...,
+        connection_grace_ms: _builtins.int = ...,
+        segments: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dispositions", b"dispositions", "interruptions", b"interruptions", "language", b"language", "name", b"name", "not_ready_reasons", b"not_ready_reasons", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection_grace_ms", b"connection_grace_ms", "dispositions", b"dispositions", "interruptions", b"interruptions", "language", b"language", "name", b"name", "not_ready_reasons", b"not_ready_reasons", "segments", b"segments", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1016,7 +1060,6 @@ class Queue(_message.Message):
     CLOSED_PROMPT_FIELD_NUMBER: _builtins.int
     RATIO_FIELD_NUMBER: _builtins.int
     STARVATION_MS_FIELD_NUMBER: _builtins.int
-    SCORES_FIELD_NUMBER: _builtins.int
     OBJECTIVE_FIELD_NUMBER: _builtins.int
     EXPLORE_PERCENT_FIELD_NUMBER: _builtins.int
     OFFER_AGENTS_FIELD_NUMBER: _builtins.int
@@ -1052,10 +1095,6 @@ class Queue(_message.Message):
     """To how many agents at once a chat, mail or message is offered: the first who accepts has it. 0 means 1; calls ring at
     one agent only.
     """
-    @_builtins.property
-    def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___Score]:
-        """For the order `highest value`: what agents are worth for the queue's contacts; anybody may compute it."""
-
     def __init__(
         self,
         *,
@@ -1071,18 +1110,43 @@ class Queue(_message.Message):
         closed_prompt: _builtins.str = ...,
         ratio: _builtins.int = ...,
         starvation_ms: _builtins.int = ...,
-        scores: _abc.Iterable[Global___Score] | None = ...,
         objective: Global___Objective.ValueType = ...,
         explore_percent: _builtins.int = ...,
         offer_agents: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "closed_prompt", b"closed_prompt", "explore_percent", b"explore_percent", "name", b"name", "objective", b"objective", "offer_agents", b"offer_agents", "offer_timeout_ms", b"offer_timeout_ms", "plan", b"plan", "pool", b"pool", "priority", b"priority", "ratio", b"ratio", "scores", b"scores", "service_level_ms", b"service_level_ms", "service_level_percent", b"service_level_percent", "starvation_ms", b"starvation_ms", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "closed_prompt", b"closed_prompt", "explore_percent", b"explore_percent", "name", b"name", "objective", b"objective", "offer_agents", b"offer_agents", "offer_timeout_ms", b"offer_timeout_ms", "plan", b"plan", "pool", b"pool", "priority", b"priority", "ratio", b"ratio", "service_level_ms", b"service_level_ms", "service_level_percent", b"service_level_percent", "starvation_ms", b"starvation_ms", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Queue: _TypeAlias = Queue  # noqa: Y015
+
+@_typing.final
+class ScoreTable(_message.Message):
+    """For the order `highest value`: what agents are worth for a queue's contacts; anybody may compute it. A value of its own,
+    so that a table computed anew and a queue changed by hand do not undo each other.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Score]:
+        """What an agent is worth is the sum of the rows that fit."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___Score] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreTable: _TypeAlias = ScoreTable  # noqa: Y015
 
 @_typing.final
 class Score(_message.Message):
@@ -1095,6 +1159,7 @@ class Score(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     SERVICE_FIELD_NUMBER: _builtins.int
     SALES_FIELD_NUMBER: _builtins.int
+    CONTACTS_FIELD_NUMBER: _builtins.int
     segment: _builtins.str
     """The contact's data `segment`; empty is every contact."""
     attribute: _builtins.str
@@ -1105,6 +1170,8 @@ class Score(_message.Message):
     """Points for the service objective."""
     sales: _builtins.int
     """Points for the sales objective."""
+    contacts: _builtins.int
+    """How many contacts the row was computed from, for people; 0 where it was not."""
     def __init__(
         self,
         *,
@@ -1113,10 +1180,11 @@ class Score(_message.Message):
         value: _builtins.str = ...,
         service: _builtins.int = ...,
         sales: _builtins.int = ...,
+        contacts: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute", "sales", b"sales", "segment", b"segment", "service", b"service", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute", "contacts", b"contacts", "sales", b"sales", "segment", b"segment", "service", b"service", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1541,7 +1541,7 @@ class ConfigurationChanged(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """`queue`, `plan`, `agent`, `attribute`, `calendar`, `tenant`."""
+    """`queue`, `plan`, `scores`, `agent`, `attribute`, `calendar`, `tenant`."""
     id: _builtins.str
     """The value's slug."""
     version: _builtins.int
