@@ -29,6 +29,7 @@ def literal(kind) -> set[str]:
 
 MACHINES = {
     "Routing state": (words(values.AgentState), [router]),
+    "Connection": (words(values.ConnectionState), [router]),
     "Device": (words(values.DeviceState), [router, cti]),
     "Task": (words(values.TaskState), [router]),
     "Reservation": (words(values.ReservationState), [router]),

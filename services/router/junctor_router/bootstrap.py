@@ -10,6 +10,7 @@ from junctor_service.foundation import Foundation
 from junctor_service.run import Service
 
 from junctor_router.adapters.pool_config import PoolConfig
+from junctor_router.application.agent_streams import AgentStreams
 from junctor_router.application.changes import Changes
 from junctor_router.application.configuration_feed import ConfigurationFeed
 from junctor_router.application.effects import RouterEffects
@@ -33,8 +34,9 @@ def bind(settings: RouterSettings) -> Service:
     commands = f.commands
     feed = effects.feed = ConfigurationFeed(configuration, ledger, commands)
     queries = Queries(configuration, ledger, f.clock.now_ms)
-    servicer = RouterServicer(Requests(configuration, feed, queries, commands), queries, changes)
-    return f.service([(router_pb2_grpc.add_RouterServiceServicer_to_server, servicer)], components=[feed])
+    streams = effects.streams = AgentStreams(queries, commands)
+    servicer = RouterServicer(Requests(configuration, feed, queries, commands), queries, changes, streams)
+    return f.service([(router_pb2_grpc.add_RouterServiceServicer_to_server, servicer)], components=[feed, streams])
 
 
 def _pump(settings: RouterSettings, brokers: Brokers) -> Pump:

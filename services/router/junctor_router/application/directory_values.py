@@ -10,6 +10,7 @@ from junctor.directory.v1 import directory_pb2 as pb
 
 from junctor_router.domain.business_hours import DAYS
 from junctor_router.domain.configuration import (
+    DEFAULT_CONNECTION_GRACE_MS,
     DEFAULT_OFFER_MS,
     DEFAULT_PRIORITY,
     DEFAULT_STARVATION_MS,
@@ -67,6 +68,7 @@ def journalled(value: pb.Value) -> pb.Value:
     elif kind == "tenant":
         kept.ClearField("tenant")
         kept.tenant.time_zone = value.tenant.time_zone
+        kept.tenant.connection_grace_ms = value.tenant.connection_grace_ms
         for name, one in value.tenant.interruptions.items():
             kept.tenant.interruptions[name].CopyFrom(one)
     return kept
@@ -166,6 +168,11 @@ def _minute(text: str) -> int:
     return min(int(hours) * 60 + int(minutes), 24 * 60)
 
 
+def _tenant(m: pb.Tenant) -> TenantValue:
+    grace_ms = m.connection_grace_ms or DEFAULT_CONNECTION_GRACE_MS
+    return TenantValue(m.time_zone, _interruptions(m.interruptions), grace_ms)
+
+
 _READ: dict[str, Callable[[Any], Value]] = {
     "queue": _queue,
     "plan": _plan,
@@ -173,5 +180,5 @@ _READ: dict[str, Callable[[Any], Value]] = {
     "attribute": _attribute,
     "calendar": _calendar,
     "scores": _scores,
-    "tenant": lambda m: TenantValue(m.time_zone, _interruptions(m.interruptions)),
+    "tenant": _tenant,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from junctor_router.application.agent_streams import AgentStreams
 from junctor_router.application.changes import Changes
 from junctor_router.application.configuration_feed import ConfigurationFeed
 
@@ -14,10 +15,13 @@ class RouterEffects:
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
         self.feed: ConfigurationFeed | None = None
+        self.streams: AgentStreams | None = None
 
     def on_entry(self, partition: int, entry: Any, mine: bool) -> None:
         """In every process, whoever owns the partition: streams may be held open anywhere."""
         self._changes.entry(partition, entry)
+        if self.streams is not None:
+            self.streams.entry(entry)
 
     def on_ready(self, partition: int, fold: Any) -> None:
         """An earlier owner may have told only a part of the configuration."""

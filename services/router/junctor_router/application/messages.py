@@ -79,6 +79,9 @@ _COMMANDS: dict[type[Message], Callable[[Any], c.Command]] = {
     pb.LogOutRequest: lambda m: c.LogOut(m.agent_id, m.reason),
     pb.SetAgentStateRequest: lambda m: c.SetAgentState(m.agent_id, _agent_state(m.state), m.reason),
     pb.ReportDeviceRequest: lambda m: c.ReportDevice(m.agent_id, _device_state(m.state), m.cause),
+    pb.AgentStreamOpened: lambda m: c.AgentStreamOpened(m.agent_id, m.holder),
+    pb.AgentStreamClosed: lambda m: c.AgentStreamClosed(m.agent_id, m.holder),
+    pb.StreamHolderAlive: lambda m: c.StreamHolderAlive(m.holder),
     pb.ConfigurationChanged: _changed,
 }
 

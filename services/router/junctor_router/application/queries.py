@@ -21,7 +21,7 @@ from junctor_router.domain.picker import picker_of
 from junctor_router.domain.pool_state import PoolState, Queue
 from junctor_router.domain.reservation import Offer
 from junctor_router.domain.task import FinishedTask, Task
-from junctor_router.domain.values import Hold, TaskState
+from junctor_router.domain.values import ConnectionState, Hold, TaskState
 
 
 class Journal(Protocol):
@@ -76,6 +76,12 @@ class Queries:
         if pool is None or agent is None:
             return self._named(tenant, empty_agent(agent_id))
         return self._named(tenant, agent_message(pool, agent))
+
+    def holders(self, tenant: str, agent_id: str) -> tuple[str, ...]:
+        """The processes that have streams of the agent's workspace, as the log has it. Raises NOT_FOUND."""
+        pool = self._pool(tenant, self.pool_of_agent(tenant, agent_id))
+        agent = None if pool is None else pool.agents.get(agent_id)
+        return () if agent is None else agent.holders
 
     def place_of_agent(self, tenant: str, agent_id: str) -> tuple[int, int]:
         """Partition and last entry."""
@@ -173,8 +179,16 @@ def agent_message(pool: PoolState, agent: Agent) -> pb.Agent:
         device=_number(agent.device),
         session=agent.session,
         since=agent.since,
+        connection=_number(_connection(agent)),
+        lost_until=agent.lost_until,
         tasks=[task_message(pool, pool.tasks[contact_id], agent.id) for contact_id in sorted(agent.tasks)],
     )
+
+
+def _connection(agent: Agent) -> ConnectionState:
+    if agent.holders:
+        return ConnectionState.CONNECTED
+    return ConnectionState.LOST if agent.lost_until else ConnectionState.UNSPECIFIED
 
 
 def _number(value: IntEnum) -> Any:

@@ -44,6 +44,10 @@ class Agent:
     """Contacts offered to or with the agent: each takes a slot of its channel."""
     slots: Mapping[Channel, int] = field(default_factory=dict)
     load: dict[Channel, int] = field(default_factory=dict)
+    holders: tuple[str, ...] = ()
+    """The processes at which the agent's workspace has streams."""
+    lost_until: int = 0
+    """Since the last of them ended: when the agent is given up; 0 while there is one, or never was in this session."""
     matrix: Matrix = MATRIX
     """The tenant's, with what is the agent's own (derived)."""
     profile: Profile = field(default_factory=lambda: Profile({}))
@@ -56,6 +60,8 @@ class Agent:
     def open_channels(self) -> int:
         """Channels that may be offered now, as a mask of channel numbers."""
         if self.state is not AgentState.READY or self.pending is not AgentState.UNSPECIFIED or self.deleted:
+            return 0
+        if self.lost_until:
             return 0
         return capacity.open_channels(self.slots, self.load, self.device, self.matrix)
 
@@ -87,19 +93,21 @@ class Agent:
                 sorted(self.value.attributes.items()), self.value.device, sorted(self.value.capacity.items()),
                 [interruption_to_plain(one) for one in self.value.interruptions],
             ],
+            list(self.holders), self.lost_until,
         ]  # fmt: skip
 
     @classmethod
     def from_plain(cls, plain: list[Any]) -> Agent:
         """The agent, not yet in any index."""
         (id, deleted, state, pending, reason, pending_reason, device, session, since, channels) = plain[:10]
-        (logged_in_at, handled, last_turn, tasks, rank, (attributes, phone, slots, rules)) = plain[10:]
+        logged_in_at, handled, last_turn, tasks, rank, (attributes, phone, slots, rules), holders, lost = plain[10:]
         interruptions = tuple(interruption_from_plain(rule) for rule in rules)
         value = AgentValue(dict(attributes), phone, {Channel(c): n for c, n in slots}, interruptions)
         agent = cls(
             id, value, Member(id, {}, rank=rank), deleted, AgentState(state), AgentState(pending), reason, pending_reason,
             DeviceState(device), session, since, tuple(Channel(c) for c in channels), logged_in_at, handled, last_turn,
         )  # fmt: skip
+        agent.holders, agent.lost_until = tuple(holders), lost
         for contact_id, channel in tasks:
             agent.take(contact_id, Channel(channel))
         agent.set_slots()

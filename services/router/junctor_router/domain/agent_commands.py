@@ -38,6 +38,7 @@ def log_in(pool: PoolState, command: LogIn) -> LogInResponse:
     if state not in SETTABLE:
         raise invalid("STATE_NOT_SETTABLE", "A session begins ready or not ready.")
     rescind_offers(pool, agent, "new_session")
+    pool.clear_grace(agent)
     agent.session += 1
     agent.channels = tuple(sorted(set(command.channels)))
     agent.logged_in_at, agent.handled = pool.now, 0
@@ -93,7 +94,10 @@ def leave(pool: PoolState, agent: Agent, reason: str) -> bool:
 
 
 def not_responding(pool: PoolState, agent: Agent) -> None:
-    """The agent did not answer: no more offers until asked to be ready. What was asked for before is kept pending."""
+    """The agent did not answer: no more offers until asked to be ready. What was asked for before is kept pending. Whose
+    workspace is gone could not answer, and gets none anyway."""
+    if agent.lost_until:
+        return
     if agent.state is AgentState.READY and agent.pending is AgentState.UNSPECIFIED:
         pool.change_state(agent, AgentState.NOT_RESPONDING, "no_answer")
     rescind_offers(pool, agent, "not_responding")

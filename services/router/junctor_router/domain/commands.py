@@ -114,6 +114,29 @@ class ConfigurationChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentStreamOpened:
+    """The agent's workspace has a stream of offers at this process, by its name."""
+
+    agent_id: str
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStreamClosed:
+    """The last one at this process has ended, for whatever reason."""
+
+    agent_id: str
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHolderAlive:
+    """The process is there, and so are the streams that it told of."""
+
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Some moment that `next_due` named has come."""
 
@@ -131,6 +154,9 @@ Command = (
     | LogOut
     | SetAgentState
     | ReportDevice
+    | AgentStreamOpened
+    | AgentStreamClosed
+    | StreamHolderAlive
     | ConfigurationChanged
     | Tick
 )

@@ -12,6 +12,7 @@ DEFAULT_OFFER_MS = 20_000
 DEFAULT_OBJECTIVE_MS = 20_000
 """The service level's time of a queue that names none."""
 DEFAULT_STARVATION_MS = 30 * 60_000
+DEFAULT_CONNECTION_GRACE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +148,12 @@ class CalendarValue:
 
 @dataclass(frozen=True, slots=True)
 class TenantValue:
-    """`interruptions`: only those that are not the default."""
+    """`interruptions`: only those that are not the default. `connection_grace_ms`: how long an agent whose workspace is
+    gone is waited for; negative: for ever."""
 
     time_zone: str = ""
     interruptions: tuple[Interruption, ...] = ()
+    connection_grace_ms: int = DEFAULT_CONNECTION_GRACE_MS
 
 
 @dataclass(frozen=True, slots=True)

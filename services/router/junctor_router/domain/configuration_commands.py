@@ -160,7 +160,7 @@ def _agent(pool: PoolState, id: str, value: AgentValue | None) -> list[str]:
             if agent.logged_in:
                 agent_commands.leave(pool, agent, "deleted")
             else:
-                del pool.agents[id]
+                pool.forget_agent(agent)
         return []
     if agent is None:
         agent = pool.agents[id] = Agent(id, value, Member(id, {}), since=pool.now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from junctor_router.domain.values import AgentState, Channel, DeviceState, ReservationState
+from junctor_router.domain.values import AgentState, Channel, ConnectionState, DeviceState, ReservationState
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,14 @@ class AgentDeviceChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentConnectionChanged:
+    agent_id: str
+    state: ConnectionState
+    session: int
+    lost_until: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigurationApplied:
     kind: str
     id: str
@@ -168,5 +176,6 @@ Event = (
     | TaskCanceled
     | AgentStateChanged
     | AgentDeviceChanged
+    | AgentConnectionChanged
     | ConfigurationApplied
 )

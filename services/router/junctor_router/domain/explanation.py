@@ -209,6 +209,8 @@ def _blocked(agent: Agent) -> str | None:
         return "is no longer in the directory"
     if agent.pending is not AgentState.UNSPECIFIED:
         return f"will be {agent.pending.name.lower()} after the contacts in hand"
+    if agent.lost_until:
+        return "has lost the connection"
     if agent.state is not AgentState.READY:
         return f"is {agent.state.name.lower()}" + (f" ({agent.reason})" if agent.reason else "")
     return None

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from junctor_router.domain import agent_commands, configuration_commands, matching, task_commands
+from junctor_router.domain import agent_commands, configuration_commands, connection_commands, matching, task_commands
 from junctor_router.domain.commands import (
     AcceptReservation,
+    AgentStreamClosed,
+    AgentStreamOpened,
     CancelTask,
     Command,
     CompleteTask,
@@ -26,13 +28,14 @@ from junctor_router.domain.commands import (
     RequeueTask,
     Response,
     SetAgentState,
+    StreamHolderAlive,
     Tick,
 )
 from junctor_router.domain.events import Event
 from junctor_router.domain.expression import Parse
 from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.state_codec import STANDARD, Encoded, RowCodec
-from junctor_router.domain.timers import HOLD, OFFER, RELAX, STARVE, STEP, WRAP_UP
+from junctor_router.domain.timers import GRACE, HOLD, HOLDER, OFFER, RELAX, STARVE, STEP, WRAP_UP
 from junctor_router.domain.values import Refused, ReservationState
 
 TIMERS_AT_ONCE = 100
@@ -127,12 +130,17 @@ class Pool:
                 return agent_commands.log_out(state, command)
             case ReportDevice():
                 return agent_commands.report_device(state, command)
+            case AgentStreamOpened():
+                connection_commands.opened(state, command)
+            case AgentStreamClosed():
+                connection_commands.closed(state, command)
+            case StreamHolderAlive():
+                connection_commands.alive(state, command)
             case ConfigurationChanged():
                 configuration_commands.change(state, command)
-                return None
             case Tick():
                 _tick(state)
-                return None
+        return None
 
 
 def _tick(state: PoolState) -> None:
@@ -142,6 +150,12 @@ def _tick(state: PoolState) -> None:
         if due is None:
             break
         kind, contact_id = due
+        if kind == GRACE:
+            connection_commands.give_up(state, state.agents[contact_id])
+            continue
+        if kind == HOLDER:
+            connection_commands.holder_gone(state, contact_id)
+            continue
         task = state.tasks[contact_id]
         if kind == OFFER:
             agents = state.end_offers(task, ReservationState.TIMED_OUT, "no_answer")

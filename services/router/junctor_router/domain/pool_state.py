@@ -31,7 +31,7 @@ from junctor_router.domain.idle_ranking import IdleRanking
 from junctor_router.domain.plan import MISSING_PLAN, NOBODY, OPEN_PLAN, CompiledPlan
 from junctor_router.domain.reservation import NO_OFFER, Offer
 from junctor_router.domain.task import FinishedTask, Task
-from junctor_router.domain.timers import HOLD, OFFER, PAUSE, RELAX, STARVE, STEP, WRAP_UP, Timers
+from junctor_router.domain.timers import GRACE, HOLD, OFFER, PAUSE, RELAX, STARVE, STEP, WRAP_UP, Timers
 from junctor_router.domain.values import IN_HAND, AgentState, AttributeType, Channel, Hold, ReservationState, TaskState
 from junctor_router.domain.wait_estimate import UNKNOWN, Errors, new_pace
 
@@ -70,6 +70,8 @@ class PoolState:
     now: int = 0
     reservations: int = 0
     deletions: int = 0
+    holders: dict[str, int] = field(default_factory=dict)
+    """Processes with streams of agents, and until when each counts as alive."""
     tenant_value: TenantValue = field(default_factory=TenantValue)
     tasks: dict[str, Task] = field(default_factory=dict)
     finished: dict[str, FinishedTask] = field(default_factory=dict)
@@ -96,6 +98,8 @@ class PoolState:
     tasks_to_match: set[str] = field(default_factory=set)
     to_widen: dict[str, Line] = field(default_factory=dict)
     """Contacts offered in this input that more agents may be offered at once, with the lines they were in."""
+    streams: dict[str, dict[str, None]] = field(default_factory=dict)
+    """Agents by the processes that have their streams (derived)."""
     wishes: dict[str, dict[str, None]] = field(default_factory=dict)
     """Contacts by the agents that they prefer."""
     _requirements: dict[str, Expression] = field(default_factory=dict)
@@ -247,14 +251,35 @@ class PoolState:
                 self.ranking.remove(agent.member)
                 self.index.remove(agent.member)
             self._release_held(agent)
+            self.clear_grace(agent)
             if agent.deleted:
-                del self.agents[agent.id]
+                self.forget_agent(agent)
         elif agent.member.position < 0:
             self.index.add(agent.member)
             self.ranking.enter(agent.member)
         elif state is AgentState.READY and previous is not AgentState.READY:
             self.rank_last(agent)
         self.refresh(agent)
+
+    def clear_grace(self, agent: Agent) -> None:
+        agent.lost_until = 0
+        self.timers.clear(GRACE, agent.id)
+
+    def hold_stream(self, agent: Agent, holder: str) -> None:
+        agent.holders = tuple(sorted({*agent.holders, holder}))
+        self.streams.setdefault(holder, {})[agent.id] = None
+        self.touch_agent(agent)
+
+    def drop_stream(self, agent: Agent, holder: str) -> None:
+        agent.holders = tuple(name for name in agent.holders if name != holder)
+        self.streams.get(holder, {}).pop(agent.id, None)
+        self.touch_agent(agent)
+
+    def forget_agent(self, agent: Agent) -> None:
+        for holder in agent.holders:
+            self.drop_stream(agent, holder)
+        del self.agents[agent.id]
+        self.touch_agent(agent)
 
     def set_pending(self, agent: Agent, state: AgentState, reason: str) -> None:
         """A state to take after the contacts in hand; offers end at once."""

@@ -31,7 +31,7 @@ from junctor_router.domain.matching import line_for, stand
 from junctor_router.domain.plan import compile_plan
 from junctor_router.domain.pool_state import PoolState, Queue
 from junctor_router.domain.task import FinishedTask, Task
-from junctor_router.domain.timers import OFFER, PAUSE, WRAP_UP
+from junctor_router.domain.timers import GRACE, HOLDER, OFFER, PAUSE, WRAP_UP
 from junctor_router.domain.values import AgentOrder, AttributeType, Objective, TaskState
 from junctor_router.domain.wait_estimate import Errors, new_pace
 
@@ -118,12 +118,15 @@ def _restore(state: PoolState, rows: dict[str, list[tuple[str, Any]]]) -> None:
     header = rows["header"][0][1]
     if header[0] != FORMAT:
         raise ValueError(f"the state has format {header[0]}, this version reads {FORMAT}")
-    _, state.now, state.reservations, state.deletions, tenant, last_rank, rework = header
+    _, state.now, state.reservations, state.deletions, tenant, holders, last_rank, rework = header
     state.tenant_value = _tenant(tenant)
     state.matrix = MATRIX.changed(state.tenant_value.interruptions)
     for name, version in rows.get("version", []):
         kind, _, id = name.partition("/")
         state.versions[kind, id] = version
+    state.holders = dict(holders)
+    for holder, until in holders:
+        state.timers.set(HOLDER, holder, until)
     state.rework = {(kind, id): cause for kind, id, cause in rework}
     state.attributes = {id: AttributeType(plain) for id, plain in rows.get("attribute", [])}
     state.calendars = {id: _calendar(plain) for id, plain in rows.get("calendar", [])}
@@ -161,6 +164,10 @@ def _restore_agent(state: PoolState, plain: list[Any], indexed: list[Any] | None
     agent.member.attributes = attributes
     agent.profile = state.profile(attributes)
     state.agents[agent.id] = agent
+    for holder in agent.holders:
+        state.hold_stream(agent, holder)
+    if agent.lost_until:
+        state.timers.set(GRACE, agent.id, agent.lost_until)
     agent.member.open = agent.open_channels() if agent.member.rank >= 0 else 0
     return agent.member
 
@@ -270,7 +277,8 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
                 state.now,
                 state.reservations,
                 state.deletions,
-                [state.tenant_value.time_zone, [interruption_to_plain(i) for i in state.tenant_value.interruptions]],
+                _tenant_to_plain(state.tenant_value),
+                sorted(state.holders.items()),
                 state.ranking.last,
                 sorted([kind, id, cause] for (kind, id), cause in state.rework.items()),
             ]
@@ -327,9 +335,13 @@ def _plan(plain: list[Any]) -> PlanValue:
     )
 
 
+def _tenant_to_plain(value: TenantValue) -> list[Any]:
+    return [value.time_zone, [interruption_to_plain(one) for one in value.interruptions], value.connection_grace_ms]
+
+
 def _tenant(plain: list[Any]) -> TenantValue:
-    zone, interruptions = plain
-    return TenantValue(zone, tuple(interruption_from_plain(one) for one in interruptions))
+    zone, interruptions, grace_ms = plain
+    return TenantValue(zone, tuple(interruption_from_plain(one) for one in interruptions), grace_ms)
 
 
 def _calendar(plain: list[Any]) -> CalendarValue:

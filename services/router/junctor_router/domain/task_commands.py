@@ -123,6 +123,13 @@ def requeue(pool: PoolState, command: RequeueTask) -> RequeueTaskResponse:
         raise precondition(
             "TASK_WRAPPING", f"The customer of {task.contact_id} is gone; there is nobody to put in line."
         )
+    back_in_line(pool, task, queue, command.cause or "requeued")
+    matching.settle(pool)
+    return RequeueTaskResponse(task.state)
+
+
+def back_in_line(pool: PoolState, task: Task, queue: str, cause: str) -> None:
+    """With its age; whoever had it, or was being offered it, is left out for a moment."""
     agents = [task.agent_id] if task.agent_id else []
     if task.state is TaskState.RESERVED:
         agents = pool.end_offers(task, ReservationState.RESCINDED, "requeued")
@@ -136,10 +143,8 @@ def requeue(pool: PoolState, command: RequeueTask) -> RequeueTaskResponse:
         matching.to_queue(pool, task, queue)
     for agent_id in agents:
         pool.pause(task, agent_id, pool.now + REQUEUE_PAUSE_MS)
-    pool.requeued(task, command.cause or "requeued", agents[0] if agents else "")
+    pool.requeued(task, cause, agents[0] if agents else "")
     matching.again(pool, task)
-    matching.settle(pool)
-    return RequeueTaskResponse(task.state)
 
 
 def accept(pool: PoolState, command: AcceptReservation) -> AcceptReservationResponse:

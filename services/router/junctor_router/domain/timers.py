@@ -1,4 +1,5 @@
-"""When something is due, by kind and contact. A derived structure: tasks hold the moments, this one orders them."""
+"""When something is due, by kind and contact, or agent, or process. A derived structure: what holds the moments is the
+state, this one orders them."""
 
 from __future__ import annotations
 
@@ -14,6 +15,10 @@ STARVE = "starve"
 HOLD = "hold"
 """The contact is no longer kept for its preferred agents, or for later."""
 WRAP_UP = "wrap_up"
+GRACE = "grace"
+"""An agent whose workspace is gone has not come back."""
+HOLDER = "holder"
+"""A process that had streams of agents has not been heard of."""
 PAUSE = "pause"
 """A contact that an agent did not take may be offered to that agent again."""
 

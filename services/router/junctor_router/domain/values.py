@@ -66,6 +66,14 @@ class DeviceState(IntEnum):
     UNREGISTERED = 3
 
 
+class ConnectionState(IntEnum):
+    """Of the agent's workspace: whether somebody can be shown an offer. UNSPECIFIED: it has no stream, nor had one."""
+
+    UNSPECIFIED = 0
+    CONNECTED = 1
+    LOST = 2
+
+
 class AgentOrder(IntEnum):
     """How the agent is chosen among those who match; UNSPECIFIED is LONGEST_IDLE."""
 

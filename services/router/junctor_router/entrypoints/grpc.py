@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, nullcontext
 from typing import Any
 
 from google.protobuf.any_pb2 import Any as PackedAny
@@ -12,7 +13,9 @@ from junctor.router.v1 import router_pb2_grpc
 from junctor_journal.errors import JournalError
 from junctor_service.commands import service_error
 from junctor_service.errors import invalid
+from junctor_service.tokens import current_principal
 
+from junctor_router.application.agent_streams import AgentStreams
 from junctor_router.application.changes import AgentChange, Changes
 from junctor_router.application.queries import Queries
 from junctor_router.application.requests import Requests
@@ -22,10 +25,11 @@ SHORTEST_INTERVAL_MS = 50
 
 
 class RouterServicer(router_pb2_grpc.RouterServiceServicer):
-    def __init__(self, requests: Requests, queries: Queries, changes: Changes) -> None:
+    def __init__(self, requests: Requests, queries: Queries, changes: Changes, streams: AgentStreams) -> None:
         self._requests = requests
         self._queries = queries
         self._changes = changes
+        self._streams = streams
 
     async def RequestTask(self, request: pb.RequestTaskRequest, context: Any) -> pb.RequestTaskResponse:
         return await self._requests.for_queue(request, pb.RequestTaskResponse)
@@ -85,6 +89,14 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
 
     async def WatchAgent(self, request: pb.WatchAgentRequest, context: Any) -> AsyncIterator[pb.WatchAgentResponse]:
         """A snapshot, or the changes after `after_seq` as far as they are still kept; then changes as they come."""
+        principal = current_principal()
+        own = request.presence or (principal is not None and principal.only_agent)
+        with self._streams.open(request.tenant, request.agent_id) if own else nullcontext():
+            async with aclosing(self._watch_agent(request)) as responses:
+                async for response in responses:
+                    yield response
+
+    async def _watch_agent(self, request: pb.WatchAgentRequest) -> AsyncGenerator[pb.WatchAgentResponse]:
         tenant, agent_id = request.tenant, request.agent_id
         watch = self._changes.watch(tenant, agent_id)
         try:

@@ -93,7 +93,7 @@ interruptions = st.lists(
     max_size=2,
     unique_by=lambda one: one.channel,
 ).map(tuple)
-tenant_values = st.builds(TenantValue, st.just(""), interruptions)
+tenant_values = st.builds(TenantValue, st.just(""), interruptions, st.sampled_from([0, 5_000, 60_000, -1]))
 agent_values = st.builds(
     AgentValue,
     st.fixed_dictionaries(
@@ -254,6 +254,14 @@ class RouterMachine(RuleBasedStateMachine):
     def device(self, agent, state):
         self.do(c.ReportDevice(agent, state))
 
+    @rule(agent=agents, holder=st.sampled_from(["here", "there"]), opens=st.booleans())
+    def stream(self, agent, holder, opens):
+        self.do((c.AgentStreamOpened if opens else c.AgentStreamClosed)(agent, holder))
+
+    @rule(holder=st.sampled_from(["here", "there"]))
+    def a_process_is_alive(self, holder):
+        self.do(c.StreamHolderAlive(holder))
+
     @rule(milliseconds=st.sampled_from([0, 1, 500, 3_000, 20_000, 200_000]))
     def time_passes(self, milliseconds):
         self.check(self.centre.wait(milliseconds))
@@ -381,6 +389,16 @@ class RouterMachine(RuleBasedStateMachine):
                 *task.paused.values(),
             ]
             assert all(due is not None and due <= max(at, state.now + 1) for at in moments if at)
+        others = [*(agent.lost_until for agent in state.agents.values()), *state.holders.values()]
+        assert all(due is not None and due <= max(at, state.now + 1) for at in others if at)
+
+    @invariant()
+    def whose_workspace_is_gone_is_waited_for_or_given_up(self):
+        state = self.centre.pool.state
+        for agent in state.agents.values():
+            assert set(agent.holders) <= set(state.holders)
+            if agent.lost_until:
+                assert agent.logged_in and not agent.holders
 
     def teardown(self):
         assert self.centre.replayed().hash() == self.centre.pool.hash()
@@ -399,7 +417,7 @@ def rules_of(state, agent):
 def may_take(state, agent, task):
     if agent.state is not AgentState.READY or agent.pending or agent.deleted:
         return False
-    if agent.id in task.excluded_agents or agent.id in task.paused:
+    if agent.lost_until or agent.id in task.excluded_agents or agent.id in task.paused:
         return False
     channel = task.channel
     if agent.channels and channel not in agent.channels:

@@ -12,6 +12,13 @@ from junctor_router.domain import commands, events, values
 from junctor_router.domain.configuration import AgentValue, CalendarValue, OpenHours, QueueValue
 from junctor_router.domain.values import Channel
 
+FACTS = {
+    commands.ConfigurationChanged,
+    commands.AgentStreamOpened,
+    commands.AgentStreamClosed,
+    commands.StreamHolderAlive,
+}
+"""Inputs that the service makes itself."""
 TRANSPORT = {"request_id", "tenant", "min_position"}
 
 
@@ -23,6 +30,7 @@ TRANSPORT = {"request_id", "tenant", "min_position"}
         (values.ReservationState, pb.ReservationState),
         (values.AgentState, pb.AgentState),
         (values.DeviceState, pb.DeviceState),
+        (values.ConnectionState, pb.ConnectionState),
         (values.AgentOrder, directory_pb2.AgentOrder),
         (values.Objective, directory_pb2.Objective),
         (values.AttributeType, directory_pb2.AttributeType),
@@ -45,7 +53,7 @@ def test_every_answer_has_the_fields_of_its_message(response):
 
 @pytest.mark.parametrize("command", [c for c in get_args(commands.Command) if c is not commands.Tick])
 def test_every_command_is_read_whole(command):
-    name = command.__name__ if command is commands.ConfigurationChanged else f"{command.__name__}Request"
+    name = command.__name__ if command in FACTS else f"{command.__name__}Request"
     descriptor = getattr(pb, name).DESCRIPTOR
     assert {f.name for f in fields(command)} == set(descriptor.fields_by_name) - TRANSPORT
     assert isinstance(messages.command_of(getattr(pb, name)()), command)
@@ -57,7 +65,7 @@ def test_every_mutating_rpc_has_a_command():
     assert {m.full_name for m in mutating} == {
         f"junctor.router.v1.{c.__name__}Request"
         for c in get_args(commands.Command)
-        if c not in (commands.Tick, commands.ConfigurationChanged)
+        if c is not commands.Tick and c not in FACTS
     }
 
 

@@ -21,6 +21,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ConnectionState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ConnectionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConnectionState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONNECTION_STATE_UNSPECIFIED: _ConnectionState.ValueType  # 0
+    """Not said: it has no stream of offers, nor had one."""
+    CONNECTION_STATE_CONNECTED: _ConnectionState.ValueType  # 1
+    """It has a stream of offers."""
+    CONNECTION_STATE_LOST: _ConnectionState.ValueType  # 2
+    """The last stream has ended: the agent gets no offers, and is given up after the tenant's grace."""
+
+class ConnectionState(_ConnectionState, metaclass=_ConnectionStateEnumTypeWrapper):
+    """Whether an agent's workspace is there."""
+
+CONNECTION_STATE_UNSPECIFIED: ConnectionState.ValueType  # 0
+"""Not said: it has no stream of offers, nor had one."""
+CONNECTION_STATE_CONNECTED: ConnectionState.ValueType  # 1
+"""It has a stream of offers."""
+CONNECTION_STATE_LOST: ConnectionState.ValueType  # 2
+"""The last stream has ended: the agent gets no offers, and is given up after the tenant's grace."""
+Global___ConnectionState: _TypeAlias = ConnectionState  # noqa: Y015
+
 class _TaskState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1163,6 +1187,8 @@ class Agent(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     TASKS_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    CONNECTION_FIELD_NUMBER: _builtins.int
+    LOST_UNTIL_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The agent."""
     state: Global___AgentState.ValueType
@@ -1179,6 +1205,10 @@ class Agent(_message.Message):
     """Unix milliseconds since which the state holds."""
     display_name: _builtins.str
     """The agent's shown name."""
+    connection: Global___ConnectionState.ValueType
+    """Whether the workspace is there."""
+    lost_until: _builtins.int
+    """Unix milliseconds at which the agent is given up; 0 where the connection is not lost."""
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Task]:
         """Contacts offered to or with the agent."""
@@ -1195,10 +1225,12 @@ class Agent(_message.Message):
         since: _builtins.int = ...,
         tasks: _abc.Iterable[Global___Task] | None = ...,
         display_name: _builtins.str = ...,
+        connection: Global___ConnectionState.ValueType = ...,
+        lost_until: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "device", b"device", "display_name", b"display_name", "pending", b"pending", "reason", b"reason", "session", b"session", "since", b"since", "state", b"state", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "connection", b"connection", "device", b"device", "display_name", b"display_name", "lost_until", b"lost_until", "pending", b"pending", "reason", b"reason", "session", b"session", "since", b"since", "state", b"state", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1213,22 +1245,26 @@ class WatchAgentRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     AGENT_ID_FIELD_NUMBER: _builtins.int
     AFTER_SEQ_FIELD_NUMBER: _builtins.int
+    PRESENCE_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer organisation."""
     agent_id: _builtins.str
     """The agent."""
     after_seq: _builtins.int
     """Changes after this sequence only; 0 begins with a snapshot."""
+    presence: _builtins.bool
+    """True: the stream is the agent's own workspace, and its loss is the agent's. With an agent's token it always is."""
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         agent_id: _builtins.str = ...,
         after_seq: _builtins.int = ...,
+        presence: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_seq", b"after_seq", "agent_id", b"agent_id", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_seq", b"after_seq", "agent_id", b"agent_id", "presence", b"presence", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1529,6 +1565,80 @@ class ClauseExplanation(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClauseExplanation: _TypeAlias = ClauseExplanation  # noqa: Y015
+
+@_typing.final
+class AgentStreamOpened(_message.Message):
+    """Input: an agent's workspace has a stream of offers at a process, which tells it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """The agent."""
+    holder: _builtins.str
+    """Names the process, from its start to its end."""
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        holder: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "holder", b"holder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgentStreamOpened: _TypeAlias = AgentStreamOpened  # noqa: Y015
+
+@_typing.final
+class AgentStreamClosed(_message.Message):
+    """Input: the last stream of an agent's workspace at a process has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """The agent."""
+    holder: _builtins.str
+    """Names the process."""
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        holder: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "holder", b"holder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgentStreamClosed: _TypeAlias = AgentStreamClosed  # noqa: Y015
+
+@_typing.final
+class StreamHolderAlive(_message.Message):
+    """Input: the process is alive, and so are the streams that it told of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDER_FIELD_NUMBER: _builtins.int
+    holder: _builtins.str
+    """Names the process."""
+    def __init__(
+        self,
+        *,
+        holder: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamHolderAlive: _TypeAlias = StreamHolderAlive  # noqa: Y015
 
 @_typing.final
 class ConfigurationChanged(_message.Message):
@@ -2145,6 +2255,40 @@ class AgentDeviceChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AgentDeviceChanged: _TypeAlias = AgentDeviceChanged  # noqa: Y015
+
+@_typing.final
+class AgentConnectionChanged(_message.Message):
+    """An agent's workspace came, went, or came back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
+    LOST_UNTIL_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """The agent."""
+    state: Global___ConnectionState.ValueType
+    """What it is now."""
+    session: _builtins.int
+    """The session."""
+    lost_until: _builtins.int
+    """Unix milliseconds at which an agent who has not come back is given up; 0 while connected."""
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        state: Global___ConnectionState.ValueType = ...,
+        session: _builtins.int = ...,
+        lost_until: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "lost_until", b"lost_until", "session", b"session", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgentConnectionChanged: _TypeAlias = AgentConnectionChanged  # noqa: Y015
 
 @_typing.final
 class ConfigurationApplied(_message.Message):
