@@ -54,8 +54,8 @@ def replaceable(seat: Seat, seen: Sightings, voter: str, partition: int, floor: 
 def held_epoch(seat: Seat, seen: Sightings, partition: int, floor: int) -> int:
     """The epoch under which this site holds the partition, as a majority of the answers says; 0 for none.
 
-    An appointment by a person needs one voter, and gives way to any higher epoch. An epoch below `floor` is stale: nobody
-    leads under it.
+    An appointment by a person needs one voter, stands above a majority of a lower epoch, and gives way to any higher one. An
+    epoch below `floor` is stale: nobody leads under it.
     """
     holdings = _present(seen, partition)
     top = max((holding.epoch for holding in holdings.values()), default=0)
@@ -63,7 +63,9 @@ def held_epoch(seat: Seat, seen: Sightings, partition: int, floor: int) -> int:
         if holding.holder != seat.site or holding.release is not None or holding.epoch < floor:
             continue
         named = sum(other.names(holding.epoch, seat.site) for other in holdings.values())
-        if named >= seat.majority:
+        if named >= seat.majority and not any(
+            other.appointed and other.holder != seat.site and other.epoch > holding.epoch for other in holdings.values()
+        ):
             return holding.epoch
         if holding.appointed and holding.epoch == top:
             return holding.epoch
