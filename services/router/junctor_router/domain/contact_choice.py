@@ -20,10 +20,14 @@ from typing import Protocol
 from junctor_router.domain.expression import Node, Scalar, needed, test_of
 from junctor_router.domain.picker import Picker, picker_of
 from junctor_router.domain.task import FIRST_OF_ALL, Key
-from junctor_router.domain.values import AgentOrder, Channel, Hold
+from junctor_router.domain.values import NUMBERS, AgentOrder, Channel, Hold
 
 MAX_LINES = 4_096
 """Lines kept, empty ones included, before the empty ones are dropped."""
+
+FEW = 16
+"""Lines whose heads are compared one by one; of more, those in the order of their heads are asked until one is among them."""
+NOBODY: Key = (1 << 62, 0, "")
 
 LineKey = tuple[str, int, int, int, int, int, str, tuple[str, ...], tuple[str | None, ...]]
 """Queue, step, how much of it is relaxed, why it is held, the share, channel, plan, requirements, the data they look at."""
@@ -52,6 +56,8 @@ class Line:
     objective_ms: int = 0
     """The service level's time of the queue."""
     entries: list[Key] = field(default_factory=list)
+    head: Key = NOBODY
+    """The rank of the first contact."""
     retired: bool = False
     """Nobody joins it any more."""
 
@@ -75,6 +81,10 @@ class Profile:
 
     attributes: Mapping[str, Scalar]
     generation: int = 0
+    opened: int = -1
+    """How many lines had been opened when `possible` was made."""
+    possible: int = 0
+    """Lines that need nothing, or an attribute that this one has."""
     asked: int = 0
     met: int = 0
 
@@ -87,6 +97,11 @@ class WaitingLines:
     ratios: dict[str, TakesTurns] = field(default_factory=dict)
     """The queues that have one."""
     generation: int = 0
+    """How often the lines were numbered anew."""
+    opened: int = 0
+    """How many lines were ever opened or numbered anew."""
+    _heads: list[tuple[Key, int]] = field(default_factory=list)
+    """The heads of the lines that may be offered, with the lines' numbers, in order."""
     _by_key: dict[LineKey, Line] = field(default_factory=dict)
     _waiting: list[int] = field(default_factory=lambda: [0] * len(Channel))
     _needing: dict[str, int] = field(default_factory=dict)
@@ -139,16 +154,33 @@ class WaitingLines:
         self.objectives[queue] = objective_ms
         for line in self.by_queue.get(queue, {}).values():
             line.objective_ms = objective_ms
+            self._set_head(line)
 
     def add(self, line: Line, entry: Key) -> None:
         insort(line.entries, entry)
         if not line.hold:
-            self._waiting[line.channel] |= 1 << line.number
+            if len(line.entries) == 1:
+                self._waiting[line.channel] |= 1 << line.number
+            if line.entries[0] is entry:
+                self._set_head(line)
 
     def remove(self, line: Line, entry: Key) -> None:
-        del line.entries[bisect_left(line.entries, entry)]
-        if not line.entries and not line.hold:
-            self._waiting[line.channel] ^= 1 << line.number
+        at = bisect_left(line.entries, entry)
+        del line.entries[at]
+        if not line.hold:
+            if not line.entries:
+                self._waiting[line.channel] ^= 1 << line.number
+            if at == 0:
+                self._set_head(line)
+
+    def _set_head(self, line: Line) -> None:
+        heads = self._heads
+        if line.head is not NOBODY:
+            del heads[bisect_left(heads, (line.head,))]
+        line.head = NOBODY
+        if line.entries and not line.hold:
+            line.head = line.rank(line.entries[0])
+            insort(heads, (line.head, line.number))
 
     def position(self, queue: str, entry: Key) -> int:
         """1 for the next of the queue, over all its lines but those of contacts for later."""
@@ -158,17 +190,40 @@ class WaitingLines:
     def best(self, profile: Profile, open_channels: int, excludes: Callable[[str], bool]) -> Key | None:
         """The contact that an agent of this profile gets next. `excludes` is asked with contact ids."""
         waiting = 0
-        while open_channels:
-            low = open_channels & -open_channels
-            waiting |= self._waiting[low.bit_length() - 1]
-            open_channels ^= low
-        candidates = waiting & self._met(profile, waiting)
+        for channel in NUMBERS[open_channels]:
+            waiting |= self._waiting[channel]
+        candidates = waiting and waiting & self._met(profile, waiting)
+        if not candidates:
+            return None
         found, line = self._first(candidates, excludes)
         if found is not None and line is not None and line.queue in self.ratios and found[0] != FIRST_OF_ALL:
             return self._in_turn(found[0], candidates, excludes) or found
         return found
 
     def _first(self, candidates: int, excludes: Callable[[str], bool]) -> tuple[Key | None, Line | None]:
+        line = self._foremost(candidates)
+        if line is None:
+            return None, None
+        if not excludes(line.entries[0][2]):
+            return line.entries[0], line
+        return self._first_allowed(candidates, excludes)
+
+    def _foremost(self, candidates: int) -> Line | None:
+        """The one of these lines with the foremost head."""
+        if candidates.bit_count() > FEW:
+            for _, number in self._heads:
+                if candidates >> number & 1:
+                    return self.lines[number]
+        found: Line | None = None
+        while candidates:
+            low = candidates & -candidates
+            candidates ^= low
+            line = self.lines[low.bit_length() - 1]
+            if found is None or line.head < found.head:
+                found = line
+        return found
+
+    def _first_allowed(self, candidates: int, excludes: Callable[[str], bool]) -> tuple[Key | None, Line | None]:
         found: tuple[Key | None, Line | None] = (None, None)
         lowest: Key | None = None
         while candidates:
@@ -200,12 +255,16 @@ class WaitingLines:
         return None
 
     def _met(self, profile: Profile, waiting: int) -> int:
-        if profile.generation != self.generation:
-            profile.generation, profile.asked, profile.met = self.generation, 0, 0
-        possible = self._open_to_all
-        for name in profile.attributes:
-            possible |= self._needing.get(name, 0)
-        unknown = waiting & possible & ~profile.asked
+        if profile.opened != self.opened:
+            if profile.generation != self.generation:
+                profile.generation, profile.asked, profile.met = self.generation, 0, 0
+            possible = self._open_to_all
+            for name in profile.attributes:
+                possible |= self._needing.get(name, 0)
+            profile.opened, profile.possible = self.opened, possible
+        unknown = waiting & profile.possible & ~profile.asked
+        if not unknown:
+            return profile.met
         profile.asked |= unknown
         while unknown:
             low = unknown & -unknown
@@ -222,6 +281,7 @@ class WaitingLines:
 
     def _keep(self, line: Line) -> None:
         self.lines[line.number] = line
+        self.opened += 1
         needs = needed(line.wanted)
         if needs is None:
             self._open_to_all |= 1 << line.number
@@ -240,11 +300,13 @@ class WaitingLines:
         self._waiting = [0] * len(Channel)
         self._needing, self._open_to_all = {}, 0
         self._pickers.clear()
+        self._heads.clear()
         for number, line in enumerate(kept):
             line.number = number
             self._keep(line)
             if not line.hold:
                 self._waiting[line.channel] |= 1 << number
+                insort(self._heads, (line.head, number))
         self._next = len(kept)
         self._limit = max(MAX_LINES, 2 * len(kept))
         self.generation += 1

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from junctor_router.domain.attribute_index import Member, flip
 from junctor_router.domain.expression import Scalar
 from junctor_router.domain.picker import Picker
-from junctor_router.domain.values import Channel
+from junctor_router.domain.values import NUMBERS, Channel
 
 CHUNK = 1_024
 PICKS_KEPT = 2_000
@@ -46,7 +46,7 @@ class Chunk:
         member.chunk = self
         flip(self.columns, member.attributes, bit)
         self.picked.clear()
-        for channel in _numbers(member.open):
+        for channel in NUMBERS[member.open]:
             self.open[channel] |= bit
 
     def place(self, member: Member) -> int:
@@ -105,7 +105,7 @@ class IdleRanking:
         chunk = member.chunk
         if changed and chunk is not None:
             bit = 1 << chunk.place(member)
-            for channel in _numbers(changed):
+            for channel in NUMBERS[changed]:
                 chunk.open[channel] ^= bit
                 self._free[channel] += 1 if mask >> channel & 1 else -1
 
@@ -123,7 +123,7 @@ class IdleRanking:
         if member.chunk is not None or not member.open:
             return
         self._taken += 1
-        for channel in _numbers(member.open):
+        for channel in NUMBERS[member.open]:
             self._free[channel] += 1
         chunks = self.chunks
         if not chunks or member.rank > chunks[-1].ranks[-1]:
@@ -188,7 +188,7 @@ class IdleRanking:
         place = chunk.place(member)
         chunk.members[place] = None
         chunk.taken -= 1
-        for channel in _numbers(member.open):
+        for channel in NUMBERS[member.open]:
             chunk.open[channel] ^= 1 << place
             self._free[channel] -= 1
         member.chunk = None
@@ -253,11 +253,3 @@ def members_of(found: Found) -> Iterator[Member]:
             if member is not None:
                 yield member
             left ^= low
-
-
-def _numbers(mask: int) -> tuple[int, ...]:
-    return _NUMBERS[mask]
-
-
-_NUMBERS = tuple(tuple(n for n in range(len(Channel)) if mask >> n & 1) for mask in range(1 << len(Channel)))
-"""The channels' numbers in each mask."""

@@ -75,6 +75,8 @@ class PoolState:
     tenant_value: TenantValue = field(default_factory=TenantValue)
     tasks: dict[str, Task] = field(default_factory=dict)
     finished: dict[str, FinishedTask] = field(default_factory=dict)
+    _to_forget: deque[FinishedTask] = field(default_factory=deque)
+    """The finished ones by their end, and some that have come again."""
     agents: dict[str, Agent] = field(default_factory=dict)
     queues: dict[str, Queue] = field(default_factory=dict)
     plans: dict[str, CompiledPlan] = field(default_factory=dict)
@@ -103,7 +105,7 @@ class PoolState:
     wishes: dict[str, dict[str, None]] = field(default_factory=dict)
     """Contacts by the agents that they prefer."""
     _requirements: dict[str, Expression] = field(default_factory=dict)
-    _profiles: WeakValueDictionary[frozenset[tuple[str, Scalar]], Profile] = field(default_factory=WeakValueDictionary)
+    _profiles: WeakValueDictionary[str, Profile] = field(default_factory=WeakValueDictionary)
 
     def emit(self, event: Event) -> None:
         self.events.append(event)
@@ -175,7 +177,7 @@ class PoolState:
         self._requirements.clear()
 
     def profile(self, attributes: dict[str, Scalar]) -> Profile:
-        key = frozenset(attributes.items())
+        key = "\n".join(f"{name}={value!r}" for name, value in sorted(attributes.items()))
         found = self._profiles.get(key)
         if found is None:
             found = self._profiles[key] = Profile(attributes)
@@ -446,25 +448,30 @@ class PoolState:
         for wished in task.preferred_agents:
             self.wishes[wished].pop(task.contact_id, None)
         self.tasks_to_match.discard(task.contact_id)
-        self.finished[task.contact_id] = FinishedTask(
-            task.contact_id, state, task.queue, agent_id, reservation_id, self.now, cause
-        )
+        self.remember(FinishedTask(task.contact_id, state, task.queue, agent_id, reservation_id, self.now, cause))
         self.dirty.add(("finished", task.contact_id))
+
+    def remember(self, finished: FinishedTask) -> None:
+        """None that ended later has been remembered before."""
+        self.finished[finished.contact_id] = finished
+        self._to_forget.append(finished)
 
     def forget_finished(self) -> None:
         """Whole milliseconds at a time, so that states with dictionaries in another order forget the same."""
         forgotten = 0
         group = -1
-        while self.finished:
-            contact_id, first = next(iter(self.finished.items()))
+        while self._to_forget:
+            first = self._to_forget[0]
             if first.finished_at + REMEMBERED_MS > self.now:
                 return
             if forgotten >= FORGET_AT_ONCE and first.finished_at != group:
                 return
-            group = first.finished_at
-            del self.finished[contact_id]
-            self.dirty.add(("finished", contact_id))
-            forgotten += 1
+            self._to_forget.popleft()
+            if self.finished.get(first.contact_id) is first:
+                group = first.finished_at
+                del self.finished[first.contact_id]
+                self.dirty.add(("finished", first.contact_id))
+                forgotten += 1
 
     def waiting(self) -> list[Task]:
         """Contacts in line, by key."""

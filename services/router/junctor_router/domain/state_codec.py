@@ -143,8 +143,7 @@ def _restore(state: PoolState, rows: dict[str, list[tuple[str, Any]]]) -> None:
     state.index.restore(logged_in)
     state.ranking.restore(logged_in, last_rank)
     for _, plain in sorted(rows.get("finished", []), key=lambda row: (row[1][5], row[0])):
-        finished = FinishedTask.from_plain(plain)
-        state.finished[finished.contact_id] = finished
+        state.remember(FinishedTask.from_plain(plain))
     for _, (plain, line) in sorted(rows.get("task", [])):
         _restore_task(state, plain, line)
     state.tasks_to_match.clear()

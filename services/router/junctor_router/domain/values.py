@@ -18,6 +18,10 @@ CHANNELS = tuple(channel for channel in Channel if channel is not Channel.UNSPEC
 """The channels that can be routed, in the order of their numbers."""
 
 
+NUMBERS = tuple(tuple(n for n in range(len(Channel)) if mask >> n & 1) for mask in range(1 << len(Channel)))
+"""The channels' numbers in each mask of channels."""
+
+
 class TaskState(IntEnum):
     UNSPECIFIED = 0
     QUEUED = 1
