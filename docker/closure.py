@@ -47,6 +47,7 @@ class Closure:
         return head + "".join(f"{line}\n" for line in (*self.locked, *(f"./{folder}" for folder in self.folders)))
 
 
+@cache
 def own_modules() -> dict[str, Path]:
     """Every module of this repository's packages, without tests, and its file."""
     found: dict[str, Path] = {}
@@ -61,8 +62,13 @@ def own_modules() -> dict[str, Path]:
     return found
 
 
-def imports(file: Path, module: str) -> Iterator[str]:
+@cache
+def imports(file: Path, module: str) -> frozenset[str]:
     """Names that a file may import, each perhaps with an attribute behind it; type checkers' imports left out."""
+    return frozenset(_imports(file, module))
+
+
+def _imports(file: Path, module: str) -> Iterator[str]:
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
     for node in _nodes(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -101,6 +107,7 @@ def distribution_of() -> dict[str, str]:
     return found
 
 
+@cache
 def locked_versions() -> dict[str, str]:
     """requirements/lock.txt by canonical name."""
     lines = (REPOSITORY / "requirements" / "lock.txt").read_text().splitlines()

@@ -135,9 +135,9 @@ class Stage:
         await call.wait("answered", within=answered_within)
         return LiveCall(phone, call, tone, sip_contact_id("default", call.call_id, call.local.rpartition("tag=")[2]))
 
-    async def queue(self, digit: str = "1") -> LiveCall:
+    async def queue(self, digit: str = "1", answered_within: float = 15.0) -> LiveCall:
         """A customer who has heard the menu and pressed a digit."""
-        live = await self.dial()
+        live = await self.dial(answered_within=answered_within)
         await eventually(lambda: rms(live.call.rtp.samples(last_ms=200)) > SPEECH, 10, "the menu is heard")
         await live.call.send_digits(digit)
         return live

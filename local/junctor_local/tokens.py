@@ -60,7 +60,10 @@ def signing_key(directory: Path) -> SigningKey:
 
 
 def workload_secret(directory: Path) -> str:
-    """What a service shows the issuer to get a token, in `directory`/workload-secret, made at the first call (0600)."""
+    """What a service shows the issuer to get a token: JUNCTOR_TOKEN_SECRET of the environment, as services have it, else
+    what is in `directory`/workload-secret, made at the first call (0600)."""
+    if given := os.environ.get("JUNCTOR_TOKEN_SECRET"):
+        return given
     return _kept_or_made(directory / "workload-secret", lambda: secrets.token_urlsafe(32).encode()).decode()
 
 

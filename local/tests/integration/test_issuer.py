@@ -12,7 +12,7 @@ import httpx
 import jwt
 import pytest
 from junctor_local.issuer import Issuer
-from junctor_local.tokens import mint, signing_key
+from junctor_local.tokens import mint, signing_key, workload_secret
 
 
 @pytest.fixture
@@ -93,3 +93,9 @@ def test_the_key_is_made_once_and_private(tmp_path: Path) -> None:
 async def test_an_expired_token_can_be_minted_for_tests_and_is_expired(issuer: Issuer, tmp_path: Path) -> None:
     with pytest.raises(jwt.ExpiredSignatureError):
         await verified(issuer, mint(signing_key(tmp_path), "a", "demo", ["analyst"], lifetime=-1))
+
+
+def test_the_secret_may_be_given_as_services_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = workload_secret(tmp_path)
+    monkeypatch.setenv("JUNCTOR_TOKEN_SECRET", "given")
+    assert (workload_secret(tmp_path), kept != "given") == ("given", True)

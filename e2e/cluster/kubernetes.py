@@ -1,0 +1,101 @@
+"""A Kubernetes site of this machine (site.sh) as the tests use it: its life, its link, kubectl and helm."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from junctor_local import places
+
+HERE = Path(__file__).parent
+Name = Literal["a", "b", "witness"]
+
+
+class CommandFailed(RuntimeError):
+    """A program of a cluster ended with another status than 0; the text has its command and what it said."""
+
+
+async def run(*command: str | Path, env: dict[str, str] | None = None, input: str = "", limit: float = 300.0) -> str:
+    """The standard output. Raises CommandFailed, and TimeoutError after `limit` seconds, when the process is ended."""
+    process = await asyncio.create_subprocess_exec(
+        *map(str, command),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **(env or {})},
+    )
+    try:
+        async with asyncio.timeout(limit):
+            output, errors = await process.communicate(input.encode())
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise TimeoutError(f"not within {limit:.0f} s: {' '.join(map(str, command))}") from None
+    if process.returncode:
+        raise CommandFailed(f"{' '.join(map(str, command))}\n{output.decode()}{errors.decode()}")
+    return output.decode() + "".join(
+        f"{line}\n" for line in errors.decode().splitlines() if line.startswith("Warning:")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One site. `address` is its node's, which everything outside of it uses."""
+
+    name: Name
+
+    @property
+    def address(self) -> str:
+        return f"10.90.{('a', 'b', 'witness').index(self.name) + 1}.2"
+
+    @property
+    def directory(self) -> Path:
+        return places.cache() / "kubernetes" / self.name
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"KUBECONFIG": str(self.directory / "kubeconfig")}
+
+    async def up(self) -> None:
+        """Starts the site anew; whatever was left of it is gone."""
+        await self.down()
+        await run(HERE / "site.sh", self.name, "up")
+
+    async def down(self) -> None:
+        await run(HERE / "site.sh", self.name, "down")
+
+    async def cut(self) -> None:
+        """Takes the link to the other sites and to this machine away; nothing inside is told."""
+        await run(HERE / "site.sh", self.name, "cut")
+
+    async def mend(self) -> None:
+        await run(HERE / "site.sh", self.name, "mend")
+
+    async def load(self, archive: Path) -> None:
+        """Brings images to the node."""
+        await run(HERE / "site.sh", self.name, "load", archive)
+
+    async def kubectl(self, *arguments: str, input: str = "", limit: float = 120.0) -> str:
+        return await run(
+            places.cache() / "kubernetes" / "bin" / "kubectl", *arguments, env=self.env, input=input, limit=limit
+        )
+
+    async def helm(self, *arguments: str, limit: float = 600.0) -> str:
+        return await run(places.cache() / "helm" / "bin" / "helm", *arguments, env=self.env, limit=limit)
+
+    async def objects(self, kind: str, *arguments: str) -> list[dict[str, Any]]:
+        """The objects of a kind as the API server tells them."""
+        found = json.loads(await self.kubectl("get", kind, "-o", "json", *arguments))
+        items: list[dict[str, Any]] = found["items"]
+        return items
+
+    async def inside(self, *command: str | Path, limit: float = 300.0) -> str:
+        """Runs a program on this machine that finds the cluster's names."""
+        resolver = self.directory / "resolv.conf"
+        resolver.write_text(f"nameserver {self.address}\noptions timeout:2\n")
+        script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+        return await run("unshare", "--mount", "sh", "-c", script, resolver, *command, limit=limit)

@@ -1,0 +1,149 @@
+"""Junctor as installed by its chart in a cluster, seen from outside: what a `Stage` needs of a site."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import time
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from junctor_local import places
+from junctor_local.clickhouse_configuration import ANALYST, DATABASE
+from junctor_local.tokens import SigningKey, signing_key
+
+from e2e.cluster.kubernetes import Cluster
+
+CHART = places.repository() / "helm" / "junctor"
+NAMESPACE = RELEASE = "junctor"
+NODE_PORTS = {"sip": 30560, "http": 30080, "web_chat": 30090}
+GRPC_PORT = 50051
+
+
+@dataclass
+class InstalledSite:
+    """Installed with `install`; `address`, `key` and `clickhouse` are those of a local site."""
+
+    cluster: Cluster
+    profile: str = "single"
+    values: dict[str, str] = field(default_factory=dict)
+    _services: dict[str, str] = field(default_factory=dict)
+    _key: SigningKey | None = None
+    clickhouse: Any = None
+
+    async def install(self, tag: str) -> float:
+        """`helm install --wait`; returns how long it took in seconds."""
+        await self.cluster.kubectl("create", "namespace", NAMESPACE)
+        began = time.monotonic()
+        await self._helm("install", tag)
+        took = time.monotonic() - began
+        await self._learn()
+        return took
+
+    async def upgrade(self, tag: str) -> float:
+        """`helm upgrade --wait` to images of another tag; returns how long it took in seconds."""
+        began = time.monotonic()
+        await self._helm("upgrade", tag)
+        return time.monotonic() - began
+
+    async def rollback(self) -> float:
+        """`helm rollback --wait` to the revision before; returns how long it took in seconds."""
+        began = time.monotonic()
+        await self.cluster.helm("rollback", RELEASE, "-n", NAMESPACE, "--wait", "--timeout", "8m")
+        return time.monotonic() - began
+
+    async def test(self) -> str:
+        """`helm test`, with the logs of its pods."""
+        return await self.cluster.helm("test", RELEASE, "-n", NAMESPACE, "--logs", "--timeout", "5m")
+
+    async def images(self) -> dict[str, str]:
+        """The image that each pod of the release runs, by the pod's name."""
+        pods = await self.cluster.objects("pods", "-n", NAMESPACE)
+        return {pod["metadata"]["name"]: pod["spec"]["containers"][0]["image"] for pod in pods}
+
+    async def restarts(self) -> dict[str, int]:
+        """How often each container was started again, where it was."""
+        pods = await self.cluster.objects("pods", "-n", NAMESPACE)
+        statuses = {pod["metadata"]["name"]: pod["status"].get("containerStatuses", []) for pod in pods}
+        return {name: count for name, found in statuses.items() if (count := sum(s["restartCount"] for s in found))}
+
+    async def judged(self) -> dict[str, Any]:
+        """What e2e/judge finds in the release's Kafka: `contacts`, and `broken` promises."""
+        program = (
+            "import asyncio, json, sys; from e2e.judge import judge; found = asyncio.run(judge(sys.argv[1])); "
+            "print(json.dumps({'contacts': found.contacts, 'broken': found.broken}))"
+        )
+        broker = f"{RELEASE}-kafka.{NAMESPACE}.svc.cluster.local:9092"
+        said = await self.cluster.inside(sys.executable, "-c", program, broker)
+        found: dict[str, Any] = json.loads(said.splitlines()[-1])
+        return found
+
+    @property
+    def key(self) -> SigningKey:
+        assert self._key is not None, "not installed"
+        return self._key
+
+    def address(self, name: str) -> str:
+        """Where a component is reached from this machine, as a local site tells it."""
+        if name == "sip":
+            return f"{self.cluster.address}:{NODE_PORTS['sip']}"
+        if name == "web_chat":
+            return f"ws://{self.cluster.address}:{NODE_PORTS['web_chat']}"
+        if name == "http":
+            return f"http://{self.cluster.address}:{NODE_PORTS['http']}"
+        return f"{self._services[f'{RELEASE}-{name}']}:{GRPC_PORT}"
+
+    async def start(self) -> None:
+        """It runs since its installation."""
+
+    async def stop(self) -> None:
+        """It ends with its cluster."""
+
+    async def _helm(self, verb: str, tag: str) -> None:
+        options = [f"--set={name}={value}" for name, value in {**self.values, "global.image.tag": tag}.items()]
+        profile = CHART / "profiles" / f"{self.profile}.yaml"
+        await self.cluster.helm(
+            verb, RELEASE, str(CHART), "-n", NAMESPACE, "-f", str(profile), *options, "--wait", "--timeout", "8m"
+        )
+
+    async def _learn(self) -> None:
+        services = await self.cluster.objects("services", "-n", NAMESPACE)
+        self._services = {service["metadata"]["name"]: service["spec"]["clusterIP"] for service in services}
+        folder = self.cluster.directory / "issuer"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        (folder / "signing-key.pem").write_text(await self._secret("issuer", "signing-key.pem"))
+        self._key = signing_key(folder)
+        analyst = {
+            "host": self._services[f"{RELEASE}-clickhouse"],
+            "port": 9000,
+            "user": ANALYST,
+            "password": await self._secret("clickhouse", "analyst-password"),
+            "database": DATABASE,
+        }
+        self.clickhouse = SimpleNamespace(analyst=analyst)
+
+    async def _secret(self, component: str, key: str) -> str:
+        found = json.loads(
+            await self.cluster.kubectl("get", "secret", f"{RELEASE}-{component}", "-n", NAMESPACE, "-o", "json")
+        )
+        return base64.b64decode(found["data"][key]).decode()
+
+
+def images_archive() -> Path:
+    """All images as one archive that containerd takes; made by `make images`."""
+    return places.cache() / "images" / "images.tar"
+
+
+def version() -> str:
+    """The tag of the images that `make images` makes of this work tree."""
+    project = tomllib.loads((places.repository() / "cli" / "pyproject.toml").read_text())
+    return str(project["project"]["version"])
+
+
+def next_version() -> str:
+    """The tag of the same images under another version, to upgrade to."""
+    return f"{version()}-next"
