@@ -17,7 +17,7 @@ STAMPS := .venv/.packages $(CACHE)/kafka/.jars $(CACHE)/node/.modules
 .PHONY: help setup prerequisites protos check-protos proto-baseline lint test-unit test demo up down bench lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 prerequisites:
 	@python3 local/junctor_local/prerequisites.py
@@ -84,3 +84,18 @@ model: $(TLC) ## check the protocol of two sites: naive variants must fail, rand
 
 model-long: $(TLC) ## the same, and the runs of docs/model/README.md (half an hour)
 	@$(MODEL) --long
+
+.PHONY: images image-requirements e2e-cluster
+images: setup ## container images of everything, with buildah and without a registry (as root; .local/images)
+	@e2e/cluster/tools/prerequisites.sh
+	@nice -n 5 docker/build.sh
+
+image-requirements: setup ## what each image installs, from what its program imports
+	@$(PYTHON) docker/closure.py
+
+e2e-cluster: images ## install the chart on Kubernetes sites of this machine, call through it, change it under traffic
+	@nice -n 10 e2e/cluster/tools/build_kubernetes.sh '$(CACHE)/kubernetes/bin'
+	@$(MAKE) -s -f helm/tools.mk CACHE='$(CACHE)' '$(CACHE)/helm/.tools'
+	@e2e/cluster/tools/pause.sh '$(CACHE)/images/pause.tar'
+	@e2e/cluster/tools/images.sh
+	@$(PYTHON) -m pytest -q -s -m cluster e2e/cluster

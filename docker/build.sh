@@ -55,3 +55,9 @@ for image in "${all[@]}"; do
   buildah rm "$working" > /dev/null
   buildah push --quiet "$name" "oci:$out/oci:$name"
 done
+
+# What an image is beside its base, and packed, as a registry would send it.
+{
+  printf '%-24s %12s %12s\n' image 'own, MB' 'packed, MB'
+  for image in "${all[@]}"; do .venv/bin/python docker/sizes.py "$out/oci" "$registry/junctor-$image:$version"; done
+} | tee "$out/sizes.txt"
