@@ -5,15 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from junctor.journal.v1 import journal_pb2 as pb
-from junctor_journal import topics
 from junctor_journal.apply import Fold
+from junctor_journal.chain_log import ChainLog
+from junctor_journal.chain_reader import Reading
 from junctor_journal.errors import JournalError
-from junctor_journal.log import Log, Record, TopicPartition
+from junctor_journal.log import Log
 from junctor_journal.partition_state import PartitionState
-from junctor_journal.reader import JournalReader, ReaderPlace, Verdict
+from junctor_journal.reader import Verdict
 from junctor_journal.record import type_of
 
 FOLDS = {
@@ -67,37 +66,30 @@ class _Run:
 
     partition: int
     state: PartitionState
-    reader: JournalReader = field(default_factory=JournalReader)
     found: Replayed = field(init=False)
 
     def __post_init__(self) -> None:
         self.found = Replayed(self.partition)
 
-    def see(self, record: Record) -> Verdict:
-        """Counts a record, and applies it if it is a valid entry."""
-        verdict = self.reader.see(record.value)
-        if verdict is Verdict.VALID:
-            self._apply(self.reader.record.entry, record)
-        self.found.void, self.found.repeated = self.reader.void, self.reader.repeats
-        self.found.reigns, self.found.gaps = self.reader.claims, self.reader.gaps
-        return verdict
+    def see(self, reading: Reading) -> None:
+        """Counts a record, and applies it if it is an entry or begins a site epoch."""
+        if reading.verdict is Verdict.VALID:
+            entry = reading.record.entry
+            found = self.found
+            found.valid += 1
+            found.dead += entry.HasField("dead")
+            found.refused += entry.outcome.HasField("refusal")
+            found.hashes += bool(entry.state_hash)
+            differing = self.state.replay(entry, reading.value)
+            self._compare(differing, entry.seq, reading.offset, type_of(entry.input.body), entry.input.id)
+        elif reading.verdict is Verdict.EPOCH:
+            started = reading.record.epoch_started
+            differing = self.state.begin(started)
+            self._compare(differing, started.cut_seq, reading.offset, started.DESCRIPTOR.full_name, "")
 
-    def _apply(self, entry: pb.Entry, record: Record) -> None:
-        found = self.found
-        found.valid += 1
-        found.dead += entry.HasField("dead")
-        found.refused += entry.outcome.HasField("refusal")
-        found.hashes += bool(entry.state_hash)
-        differing = self.state.replay(entry, record.value or b"")
-        if differing and found.difference is None:
-            found.difference = Difference(
-                self.partition,
-                entry.seq,
-                record.offset,
-                type_of(entry.input.body),
-                entry.input.id,
-                tuple(differing),
-            )
+    def _compare(self, differing: Sequence[str], seq: int, offset: int, input_type: str, input_id: str) -> None:
+        if differing and self.found.difference is None:
+            self.found.difference = Difference(self.partition, seq, offset, input_type, input_id, tuple(differing))
 
 
 def fold_of(service: str) -> Callable[[], Fold]:
@@ -112,31 +104,26 @@ async def replay(log: Log, service: str, partition: int, new_fold: Callable[[], 
 
     Raises `JournalTruncated`, and `LogUnavailable` where Kafka is away.
     """
-    tp = TopicPartition(topics.journal(service), partition)
-    begin, end = (await log.begin_offsets([tp]))[tp], (await log.end_offsets([tp]))[tp]
-    if begin > 0:
-        raise JournalTruncated(f"{tp.topic} partition {partition} begins at offset {begin}, not at its beginning")
+    journals = ChainLog(log, service)
     run = _Run(partition, PartitionState(service, new_fold()))
-    if end == 0:
-        return run.found
-    tail = await log.tail({tp: 0}, wait_ms=50)
     try:
-        while await tail.position(tp) < end and run.found.difference is None:
-            for records in (await tail.getmany(timeout_ms=200)).values():
-                if _see_all(run, records, end) is Verdict.REWIND:
-                    cuts = ReaderPlace(cuts=run.reader.place.cuts)
-                    run = _Run(partition, PartitionState(service, new_fold()), JournalReader(cuts))
-                    tail.seek(tp, 0)
+        await journals.open([partition])
+        for tp, begin in journals.begin.items():
+            if begin > 0:
+                raise JournalTruncated(
+                    f"{tp.topic} partition {partition} begins at offset {begin}, not at its beginning"
+                )
+        async for _, reading in journals.read_on():
+            if reading.verdict is Verdict.REWIND:
+                run = _Run(partition, PartitionState(service, new_fold()))
+            else:
+                run.see(reading)
+            if run.found.difference is not None:
+                break
     finally:
-        await tail.close()
+        await journals.close()
+    counts = journals.counts(partition)
+    run.found.void, run.found.repeated = counts.void, counts.repeats
+    run.found.reigns, run.found.gaps = counts.claims, counts.gaps
     run.found.state_hash = run.state.state_hash().hex()
     return run.found
-
-
-def _see_all(run: _Run, records: Sequence[Record], end: int) -> Any:
-    for record in records:
-        if record.offset >= end or run.found.difference is not None:
-            return None
-        if run.see(record) is Verdict.REWIND:
-            return Verdict.REWIND
-    return None

@@ -6,21 +6,24 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError, Message
+from junctor.journal.v1 import journal_pb2 as pb
 
 from junctor_journal import topics
 from junctor_journal.entry_read import EntryRead
 from junctor_journal.errors import UnknownMessage
 from junctor_journal.log import NewRecord, Record
 from junctor_journal.message_types import class_of
-from junctor_journal.record import event_id, type_of
+from junctor_journal.record import epoch_event_id, event_id, type_of
 
 _CONTENT = b"application/protobuf"
+_EPOCH_STARTED = pb.EpochStarted.DESCRIPTOR.full_name
 
 
 class Event(NamedTuple):
     """One published event. `time` is Unix milliseconds. (`journal_partition`, `sequence`) is its entry's place.
 
-    `message` is None where this process has no class for `type`, or the value does not parse as it.
+    `site` is the one that decided it, under `site_epoch`. `message` is None where this process has no class for `type`,
+    or the value does not parse as it.
     """
 
     id: str
@@ -39,6 +42,7 @@ class Event(NamedTuple):
     topic: str
     partition: int
     offset: int
+    site_epoch: int = 0
 
 
 def event_records(service: str, site: str, entry: EntryRead) -> list[NewRecord]:
@@ -56,6 +60,7 @@ def event_records(service: str, site: str, entry: EntryRead) -> list[NewRecord]:
         ("ce_causationid", input.id.encode()),
         ("ce_partition", str(entry.partition).encode()),
         ("ce_sequence", str(entry.seq).encode()),
+        ("ce_siteepoch", str(entry.site_epoch).encode()),
     ]
     if input.traceparent:
         shared.append(("traceparent", input.traceparent.encode()))
@@ -63,7 +68,11 @@ def event_records(service: str, site: str, entry: EntryRead) -> list[NewRecord]:
         NewRecord(
             key,
             packed.value,
-            [("ce_id", event_id(input.id, n).encode()), ("ce_type", type_of(packed).encode()), *shared],
+            [
+                ("ce_id", event_id(input.id, n, entry.site_epoch).encode()),
+                ("ce_type", type_of(packed).encode()),
+                *shared,
+            ],
             entry.now,
         )
         for n, packed in enumerate(entry.record.events)
@@ -75,12 +84,37 @@ def dead_letter_record(entry: EntryRead) -> NewRecord:
     return NewRecord(f"{entry.partition}/{entry.seq}".encode(), entry.record.dead.SerializeToString(), (), entry.now)
 
 
-def published_position(record: Record, partition: int) -> int | None:
-    """The sequence of the entry that an event came from, if it came from that partition."""
+def epoch_record(service: str, topic: str, partition: int, started: pb.EpochStarted) -> NewRecord:
+    """The event that a site epoch began, with what was issued again. It belongs to no tenant and no stream."""
+    return NewRecord(
+        f"{partition}/epoch".encode(),
+        started.SerializeToString(deterministic=True),
+        [
+            ("ce_id", epoch_event_id(topic, partition, started.epoch.site_epoch).encode()),
+            ("ce_type", _EPOCH_STARTED.encode()),
+            ("ce_specversion", b"1.0"),
+            ("ce_source", f"/junctor/{service}".encode()),
+            ("ce_subject", str(partition).encode()),
+            ("ce_time", _rfc3339(started.now)),
+            ("content-type", _CONTENT),
+            ("ce_tenant", b""),
+            ("ce_site", started.site.encode()),
+            ("ce_correlationid", b""),
+            ("ce_causationid", b""),
+            ("ce_partition", str(partition).encode()),
+            ("ce_sequence", str(started.cut_seq).encode()),
+            ("ce_siteepoch", str(started.epoch.site_epoch).encode()),
+        ],
+        started.now,
+    )
+
+
+def published_position(record: Record, partition: int) -> tuple[int, int] | None:
+    """Site epoch and sequence of the entry that an event came from, if it came from that partition."""
     headers = dict(record.headers)
     if headers.get("ce_partition") != str(partition).encode():
         return None
-    return int(headers.get("ce_sequence") or 0)
+    return int(headers.get("ce_siteepoch") or 0), int(headers.get("ce_sequence") or 0)
 
 
 def decode_event(record: Record) -> Event | None:
@@ -106,6 +140,7 @@ def decode_event(record: Record) -> Event | None:
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
+        site_epoch=_number(headers.get("ce_siteepoch", "")),
     )
 
 

@@ -24,12 +24,13 @@ class EventRead:
 
 
 class EntryRead:
-    """A valid entry. `offset` is its place in the journal's topic of this cluster."""
+    """A valid entry. `topic` and `offset` are its place in this cluster: that of a journal, own or mirrored."""
 
-    def __init__(self, partition: int, entry: pb.Entry, offset: int) -> None:
+    def __init__(self, partition: int, entry: pb.Entry, offset: int, topic: str = "") -> None:
         self.partition = partition
         self.record = entry
         self.offset = offset
+        self.topic = topic
         self.seq: int = entry.seq
         self.now: int = entry.now
 
@@ -46,6 +47,16 @@ class EntryRead:
         return self.record.input.stream
 
     @property
+    def site_epoch(self) -> int:
+        """Under which it was decided."""
+        return self.record.epoch.site_epoch
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Site epoch and sequence: entries that count are in this order."""
+        return self.site_epoch, self.seq
+
+    @property
     def dead(self) -> bool:
         """True for an input that could not be applied."""
         return self.record.HasField("dead")
@@ -60,8 +71,8 @@ class EntryRead:
 
     @cached_property
     def events(self) -> tuple[EventRead, ...]:
-        input_id = self.record.input.id
+        input_id, site_epoch = self.record.input.id, self.site_epoch
         return tuple(
-            EventRead(event_id(input_id, n), n, type_of(packed), unpack_or_none(packed))
+            EventRead(event_id(input_id, n, site_epoch), n, type_of(packed), unpack_or_none(packed))
             for n, packed in enumerate(self.record.events)
         )

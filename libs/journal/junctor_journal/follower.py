@@ -11,7 +11,7 @@ import heapq
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -19,12 +19,14 @@ from junctor.journal.v1 import journal_pb2 as pb
 
 from junctor_journal import topics
 from junctor_journal.apply import Fold
+from junctor_journal.chain_reader import ChainPlace, ChainReader, JournalPlace, Reading
 from junctor_journal.entry_read import EntryRead
 from junctor_journal.errors import DeadlineExceeded, LogUnavailable, Restoring
+from junctor_journal.lineage import Lineage
 from junctor_journal.log import Log, Record, Tail, TopicPartition
 from junctor_journal.outcome import OutcomeWaiters
 from junctor_journal.partition_state import PartitionState
-from junctor_journal.reader import JournalReader, ReaderPlace, Verdict
+from junctor_journal.reader import ReaderPlace, Verdict
 from junctor_journal.snapshot import Snapshot, newest_snapshots
 
 log = logging.getLogger(__name__)
@@ -40,43 +42,65 @@ class FollowerListener(Protocol):
 
     def on_entry(self, entry: EntryRead) -> None: ...
 
-    def on_claim(self, partition: int, claim: pb.OwnerStarted, won: bool) -> None:
-        """`won` is false for a claim that does not count. The state is as it was before the claim."""
+    def on_claim(self, partition: int, topic: str, claim: pb.OwnerStarted, won: bool) -> None:
+        """`topic`: the journal it lies in. `won` is false for a claim that does not count there. The state is as it was
+        before the claim."""
         ...
 
-    def on_cut(self, partition: int) -> None:
-        """The journal was cut, sealed, or must be read again: whoever reigned reigns no more."""
+    def on_epoch(self, partition: int, topic: str, started: pb.EpochStarted) -> None:
+        """A site epoch began in that journal; the state is as it is after it."""
         ...
 
-    def on_divergence(self, entry: EntryRead, differing: Sequence[str]) -> None:
+    def on_seal(self, partition: int, topic: str, sealed: pb.Sealed, equal: bool) -> None:
+        """The owner in that journal passed the lead on. `equal`: the state here is the one that it sealed."""
+        ...
+
+    def on_cut(self, partition: int, topic: str) -> None:
+        """That journal was cut: whoever reigned there reigns no more."""
+        ...
+
+    def on_rewind(self, partition: int) -> None:
+        """Entries that were told do not count any more: the state is built again, and entries are told again from
+        before them. Whoever reigned reigns no more."""
+        ...
+
+    def on_rebuilt(self, partition: int) -> None:
+        """After `on_rewind`: the state is one that counts, though perhaps an earlier one; entries follow."""
+        ...
+
+    def on_divergence(self, partition: int, seq: int, differing: Sequence[str]) -> None:
         """This process computes something else than the record says: a defect. To be alarmed."""
         ...
 
 
 @dataclass(slots=True)
 class _Followed:
-    """`next_offset`: of the record after the last one seen. `end`: where the partition ended when it was restored."""
+    """`ends`: where the journals ended when the partition was restored."""
 
-    reader: JournalReader
+    chain: ChainReader
     state: PartitionState
-    next_offset: int
-    end: int
+    ends: dict[str, int]
     caught_up: asyncio.Event = field(default_factory=asyncio.Event)
-    checkpoints: deque[tuple[int, ReaderPlace]] = field(default_factory=lambda: deque(maxlen=_CHECKPOINTS))
+    checkpoints: deque[ChainPlace] = field(default_factory=lambda: deque(maxlen=_CHECKPOINTS))
     waiting: list[tuple[int, int, asyncio.Future[None]]] = field(default_factory=list)
     divergences: int = 0
 
 
 class Follower:
-    def __init__(self, service: str, log: Log, new_fold: Callable[[], Fold]) -> None:
+    """`mirrored`: the topics in which other sites' journals of this service lie here, empty where there is one site."""
+
+    def __init__(self, service: str, log: Log, new_fold: Callable[[], Fold], mirrored: Sequence[str] = ()) -> None:
         self.service = service
         self.topic = topics.journal(service)
         self.new_fold = new_fold
         self.waiters = OutcomeWaiters()
         self.partitions = 0
+        self.topics = (self.topic, *mirrored)
         self._log = log
         self._listeners: list[FollowerListener] = []
         self._followed: dict[int, _Followed] = {}
+        self._begin: dict[TopicPartition, int] = {}
+        self._rewound: set[int] = set()
         self._tail: Tail | None = None
         self._task: asyncio.Task[None] | None = None
         self._restored = asyncio.Event()
@@ -110,30 +134,72 @@ class Follower:
         """Read only. Raises `Restoring` before there is one."""
         return self._get(partition).state
 
-    def place(self, partition: int) -> ReaderPlace:
-        """Where the journal stands. Raises `Restoring` before there is one."""
-        return self._get(partition).reader.place
+    def position(self, partition: int) -> int:
+        """The last entry that `state` holds. Raises `Restoring`."""
+        return self._get(partition).state.seq
 
-    def next_offset(self, partition: int) -> int:
-        return self._get(partition).next_offset
+    def place(self, partition: int) -> ReaderPlace:
+        """Where the own journal stands. Raises `Restoring` before there is one."""
+        return self._get(partition).chain.place_in(self.topic)
+
+    def place_in(self, partition: int, topic: str) -> ReaderPlace:
+        """Where one of the journals stands, own or mirrored. Raises `Restoring`."""
+        return self._get(partition).chain.place_in(topic)
+
+    def leading_place(self, partition: int) -> ReaderPlace:
+        """Where the journal stands whose entries count now, in whichever site. Raises `Restoring`."""
+        followed = self._get(partition)
+        begun = followed.chain.lineage.begun(followed.chain.site_epoch)
+        return followed.chain.place_in(self.topic if begun is None else begun.topic)
+
+    def chain(self, partition: int) -> ChainReader:
+        """Read only. Raises `Restoring`."""
+        return self._get(partition).chain
+
+    def lineage(self, partition: int) -> Lineage:
+        """The site epochs known. Read only. Raises `Restoring`."""
+        return self._get(partition).chain.lineage
+
+    def highest_site_epoch(self, partition: int) -> int:
+        """That any of the journals shows, begun or only claimed. Raises `Restoring`."""
+        return self._get(partition).chain.highest
+
+    def chain_place(self, partition: int) -> ChainPlace:
+        """What `state` holds, and where the journals go on. Raises `Restoring`."""
+        return self._get(partition).chain.place()
+
+    def next_offset(self, partition: int, topic: str) -> int:
+        return self._get(partition).chain.next_offset(topic)
 
     def divergences(self, partition: int) -> int:
         return self._get(partition).divergences
 
+    def hold(self, partition: int, site_epoch: int) -> None:
+        """Nothing of the partition counts here until that site epoch, or a higher one, began, or until `release`."""
+        self._get(partition).chain.hold(site_epoch)
+
+    def release(self, partition: int) -> None:
+        followed = self._get(partition)
+        self._take(partition, followed, followed.chain.release())
+        self._seek([partition])
+
     async def reach_end(self, partition: int) -> None:
-        """Waits until all that the partition holds now is followed. Raises `LogUnavailable`."""
+        """Waits until all that the partition's journals hold now is read. Raises `LogUnavailable`."""
         await self._restored.wait()
         await self._get(partition).caught_up.wait()
-        tp = TopicPartition(self.topic, partition)
-        end = (await self._log.end_offsets([tp]))[tp]
-        while self._get(partition).next_offset < end:
-            self._moved.clear()
-            await self._moved.wait()
+        ends = await self._log.end_offsets([TopicPartition(topic, partition) for topic in self.topics])
+        while any(self._get(partition).chain.next_offset(tp.topic) < end for tp, end in ends.items()):
+            await self.moved()
+
+    async def moved(self) -> None:
+        """Waits for the next records of any journal."""
+        self._moved.clear()
+        await self._moved.wait()
 
     async def wait_position(self, partition: int, seq: int, deadline: float) -> None:
         """Waits until that entry is applied here. Raises `DeadlineExceeded` after `deadline` seconds."""
         followed = self._get(partition)
-        if followed.reader.place.seq >= seq:
+        if followed.state.seq >= seq:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(followed.waiting, (seq, next(self._order), future))
@@ -142,12 +208,16 @@ class Follower:
             future.cancel()
             raise DeadlineExceeded(f"entry {seq} of partition {partition} was not read in time")
 
-    def checkpoint(self, partition: int, seq: int) -> tuple[int, ReaderPlace]:
-        """An offset and the reader's place there, at or before that sequence: to read entries again."""
-        for offset, place in reversed(self._get(partition).checkpoints):
-            if place.seq <= seq:
-                return offset, replace(place, cuts=dict(place.cuts))
-        return 0, ReaderPlace()
+    def checkpoint(self, partition: int, site_epoch: int, seq: int) -> ChainPlace:
+        """A place on the chain at or before that entry: to read entries again."""
+        followed = self._get(partition)
+        known = followed.chain.lineage
+        for place in reversed(followed.checkpoints):
+            at = (place.site_epoch, place.seq)
+            if at <= (site_epoch, seq) and (not place.site_epoch or known.counts(*at)):
+                return replace(place, begun=known.known())
+        begin = {topic: JournalPlace(self._begin_of(topic, partition), ReaderPlace()) for topic in self.topics}
+        return ChainPlace(journals=begin, begun=known.known())
 
     async def _run(self) -> None:
         while True:
@@ -165,37 +235,45 @@ class Follower:
 
     async def _restore(self) -> None:
         """From the snapshots where there is no state yet; where there is, reading goes on."""
-        count = await self._log.partitions(self.topic)
-        if count == 0:
-            raise LogUnavailable(f"there is no topic {self.topic}")
-        tps = [TopicPartition(self.topic, partition) for partition in range(count)]
-        missing = [tp.partition for tp in tps if tp.partition not in self._followed]
-        begin, end = await self._log.begin_offsets(tps), await self._log.end_offsets(tps)
+        count = await self._count()
+        tps = [TopicPartition(topic, partition) for topic in self.topics for partition in range(count)]
+        missing = [partition for partition in range(count) if partition not in self._followed]
+        self._begin, end = await self._log.begin_offsets(tps), await self._log.end_offsets(tps)
         snapshots = await newest_snapshots(self._log, self.service, missing) if missing else {}
         for partition in missing:
-            tp = TopicPartition(self.topic, partition)
-            self._followed[partition] = self._restored_from(snapshots.get(partition), begin[tp], end[tp])
-        self._tail = await self._log.tail({tp: self._followed[tp.partition].next_offset for tp in tps}, wait_ms=500)
+            ends = {topic: end[TopicPartition(topic, partition)] for topic in self.topics}
+            self._followed[partition] = self._restored_from(partition, snapshots.get(partition), ends)
+        self._tail = await self._log.tail(
+            {tp: self._followed[tp.partition].chain.next_offset(tp.topic) for tp in tps}, wait_ms=500
+        )
         self.partitions = count
-        for followed in self._followed.values():
-            _mark(followed)
+        for partition, followed in self._followed.items():
+            self._mark(partition, followed)
         self._restored.set()
 
-    def _restored_from(self, snapshot: Snapshot | None, begin: int, end: int) -> _Followed:
+    async def _count(self) -> int:
+        counts = {topic: await self._log.partitions(topic) for topic in self.topics}
+        for topic, count in counts.items():
+            if count == 0:
+                raise LogUnavailable(f"there is no topic {topic}")
+        if len(set(counts.values())) > 1:
+            raise LogUnavailable(f"the journals differ in their partitions: {counts}")
+        return counts[self.topic]
+
+    def _restored_from(self, partition: int, snapshot: Snapshot | None, ends: dict[str, int]) -> _Followed:
         state = PartitionState(self.service, self.new_fold())
-        followed = _Followed(JournalReader(), state, begin, end)
+        begin = {topic: self._begin_of(topic, partition) for topic in self.topics}
+        place: ChainPlace | None = None
         if snapshot is not None:
             try:
                 state.load(snapshot.pieces)
+                place = _within(snapshot.place, begin, ends)
             except Exception:
                 log.exception("a snapshot cannot be loaded", extra={"topic": self.topic, "seq": snapshot.place.seq})
-                followed.state = PartitionState(self.service, self.new_fold())
-            else:
-                followed.reader = JournalReader(snapshot.place)
-                if begin <= snapshot.next_offset <= end:
-                    followed.next_offset = snapshot.next_offset
-        place = followed.reader.place
-        followed.checkpoints.append((followed.next_offset, replace(place, cuts=dict(place.cuts))))
+                state = PartitionState(self.service, self.new_fold())
+        chain = ChainReader(self.topics, place, begin, held=len(self.topics) > 1)
+        followed = _Followed(chain, state, ends)
+        followed.checkpoints.append(chain.place())
         return followed
 
     async def _follow(self) -> None:
@@ -205,45 +283,56 @@ class Follower:
             for tp, records in found.items():
                 self._see(tp, self._followed[tp.partition], records)
             if found:
+                if len(self.topics) > 1:
+                    self._seek({tp.partition for tp in found})
                 self._moved.set()
                 await asyncio.sleep(0)
+            for partition in list(self._rewound):
+                await self._rebuild(partition)
 
     def _see(self, tp: TopicPartition, followed: _Followed, records: Sequence[Record]) -> None:
-        partition = tp.partition
+        topic, partition = tp
+        chain = followed.chain
         for record in records:
-            followed.next_offset = record.offset + 1
-            verdict = followed.reader.see(record.value)
-            if verdict is Verdict.VALID:
-                self._entry(partition, followed, record)
-            elif verdict is Verdict.CLAIMED:
-                self._tell("on_claim", partition, followed.reader.record.owner_started, True)
-            elif verdict in {Verdict.CUT, Verdict.SEALED}:
-                self._tell("on_cut", partition)
-            elif verdict is Verdict.REWIND:
-                self._rewind(tp, followed)
-                return
-            elif followed.reader.record.HasField("owner_started"):
-                self._tell("on_claim", partition, followed.reader.record.owner_started, False)
-        _mark(followed)
+            readings = chain.see(topic, record.value, record.offset)
+            if readings:
+                self._take(partition, followed, readings)
+        if not followed.caught_up.is_set():
+            self._mark(partition, followed)
 
-    def _entry(self, partition: int, followed: _Followed, record: Record) -> None:
-        entry = followed.reader.record.entry
-        read = EntryRead(partition, entry, record.offset)
+    def _take(self, partition: int, followed: _Followed, readings: Sequence[Reading]) -> None:
+        for reading in readings:
+            verdict = reading.verdict
+            if verdict is Verdict.VALID:
+                self._entry(partition, followed, reading)
+            elif verdict is Verdict.EPOCH:
+                self._epoch(partition, followed, reading)
+            elif verdict is Verdict.SEALED:
+                sealed = reading.record.sealed
+                state = followed.state
+                equal = (state.seq, state.hash) == (sealed.seq, sealed.hash) and state.state_hash() == sealed.state_hash
+                self._tell("on_seal", partition, reading.topic, sealed, equal)
+            elif verdict is Verdict.CUT:
+                self._tell("on_cut", partition, reading.topic)
+            elif verdict is Verdict.REWIND:
+                self._rewound.add(partition)
+                self._tell("on_rewind", partition)
+            else:
+                claim = reading.record.owner_started
+                self._tell("on_claim", partition, reading.topic, claim, verdict is Verdict.CLAIMED)
+
+    def _entry(self, partition: int, followed: _Followed, reading: Reading) -> None:
+        entry = reading.record.entry
+        read = EntryRead(partition, entry, reading.offset, reading.topic)
         try:
-            differing = followed.state.replay(entry, record.value or b"")
+            differing = followed.state.replay(entry, reading.value)
         except Exception as error:
             log.exception("a replay failed", extra={"partition": partition, "seq": entry.seq})
             differing = [f"replay failed: {error!r}"]
         if differing:
-            followed.divergences += 1
-            log.error(
-                "a replay differs from the journal",
-                extra={"topic": self.topic, "partition": partition, "seq": entry.seq, "differing": differing},
-            )
-            self._tell("on_divergence", read, differing)
+            self._diverged(partition, followed, entry.seq, differing)
         if entry.seq % _CHECKPOINT_EVERY == 0:
-            place = followed.reader.place
-            followed.checkpoints.append((followed.next_offset, replace(place, cuts=dict(place.cuts))))
+            followed.checkpoints.append(followed.chain.place())
         self._tell("on_entry", read)
         self.waiters.resolve(entry.input.id, entry.outcome, partition, entry.seq)
         while followed.waiting and followed.waiting[0][0] <= entry.seq:
@@ -251,17 +340,67 @@ class Follower:
             if not future.done():
                 future.set_result(None)
 
-    def _rewind(self, tp: TopicPartition, followed: _Followed) -> None:
-        assert self._tail is not None
-        place = ReaderPlace(cuts=followed.reader.place.cuts)
-        rebuilt = _Followed(
-            JournalReader(place), PartitionState(self.service, self.new_fold()), 0, followed.next_offset
+    def _epoch(self, partition: int, followed: _Followed, reading: Reading) -> None:
+        started = reading.record.epoch_started
+        try:
+            differing = followed.state.begin(started)
+        except Exception as error:
+            log.exception("a site epoch could not be begun", extra={"partition": partition})
+            differing = [f"begin failed: {error!r}"]
+        if differing:
+            self._diverged(partition, followed, started.cut_seq, differing)
+        self._tell("on_epoch", partition, reading.topic, started)
+
+    def _diverged(self, partition: int, followed: _Followed, seq: int, differing: Sequence[str]) -> None:
+        followed.divergences += 1
+        log.error(
+            "a replay differs from the journal",
+            extra={"topic": self.topic, "partition": partition, "seq": seq, "differing": differing},
         )
-        rebuilt.waiting = followed.waiting
-        rebuilt.checkpoints.append((0, replace(place, cuts=dict(place.cuts))))
-        self._followed[tp.partition] = rebuilt
-        self._tail.seek(tp, 0)
-        self._tell("on_cut", tp.partition)
+        self._tell("on_divergence", partition, seq, differing)
+
+    def _seek(self, partitions: Iterable[int]) -> None:
+        if self._tail is None:
+            return
+        for partition in partitions:
+            for topic, offset in self._followed[partition].chain.seeks().items():
+                self._tail.seek(TopicPartition(topic, partition), offset)
+
+    async def _rebuild(self, partition: int) -> None:
+        """From the newest snapshot that counts by what is known now, or from the beginning."""
+        assert self._tail is not None
+        was = self._followed[partition]
+        known = was.chain.lineage
+        found = await newest_snapshots(
+            self._log, self.service, [partition], lambda place: known.counts(place.site_epoch, place.seq)
+        )
+        ends = {topic: was.chain.next_offset(topic) for topic in self.topics}
+        rebuilt = self._restored_from(partition, found.get(partition), ends)
+        begin = {topic: self._begin_of(topic, partition) for topic in self.topics}
+        rebuilt.chain = was.chain.rebuilt(rebuilt.chain.place() if rebuilt.state.seq else None, begin)
+        rebuilt.waiting, rebuilt.divergences = was.waiting, was.divergences
+        self._rewound.discard(partition)
+        self._followed[partition] = rebuilt
+        for topic in self.topics:
+            self._tail.seek(TopicPartition(topic, partition), rebuilt.chain.next_offset(topic))
+        log.warning("a partition is read again", extra={"partition": partition, "from_seq": rebuilt.state.seq})
+        self._tell("on_rebuilt", partition)
+        self._take(partition, rebuilt, rebuilt.chain.release())
+        self._mark(partition, rebuilt)
+
+    def _mark(self, partition: int, followed: _Followed) -> None:
+        """With several journals the first entry counts only when all ends were seen: till then a later site epoch might
+        leave it out."""
+        if not followed.caught_up.is_set() and all(
+            followed.chain.next_offset(topic) >= end for topic, end in followed.ends.items()
+        ):
+            followed.caught_up.set()
+            if len(self.topics) > 1:
+                self._take(partition, followed, followed.chain.release())
+                self._seek([partition])
+
+    def _begin_of(self, topic: str, partition: int) -> int:
+        return self._begin.get(TopicPartition(topic, partition), 0)
 
     def _tell(self, method: str, *arguments: object) -> None:
         for listener in self._listeners:
@@ -282,6 +421,11 @@ class Follower:
             await tail.close()
 
 
-def _mark(followed: _Followed) -> None:
-    if followed.next_offset >= followed.end:
-        followed.caught_up.set()
+def _within(place: ChainPlace, begin: Mapping[str, int], ends: Mapping[str, int]) -> ChainPlace:
+    """The place; a journal that does not have its offset any more is read from its beginning."""
+    journals = {
+        topic: at if begin[topic] <= at.next_offset <= ends[topic] else replace(at, next_offset=begin[topic])
+        for topic, at in place.journals.items()
+        if topic in begin
+    }
+    return replace(place, journals=journals)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka import TopicPartition as KafkaPartition
@@ -110,13 +111,10 @@ class KafkaLog:
         return {tp: at.offset if (at := found.get(KafkaPartition(*tp))) else ends[tp] for tp in asked}
 
     async def partitions(self, topic: str) -> int:
-        looker = await self._started_looker()
-        try:
-            async with asyncio.timeout(self._write_timeout):
-                cluster = await looker._client.fetch_all_metadata()
-        except _UNREACHABLE as error:
-            raise LogUnavailable(f"Kafka at {self._bootstrap} does not tell its topics") from error
-        return len(cluster.partitions_for_topic(topic) or ())
+        return len((await self._metadata()).partitions_for_topic(topic) or ())
+
+    async def topics(self) -> frozenset[str]:
+        return frozenset((await self._metadata()).topics())
 
     async def group(
         self,
@@ -191,6 +189,14 @@ class KafkaLog:
         except _UNREACHABLE as error:
             raise LogUnavailable(f"Kafka at {self._bootstrap} does not tell its offsets") from error
         return {TopicPartition(*tp): offset for tp, offset in answer.items()}
+
+    async def _metadata(self) -> Any:
+        looker = await self._started_looker()
+        try:
+            async with asyncio.timeout(self._write_timeout):
+                return await looker._client.fetch_all_metadata()
+        except _UNREACHABLE as error:
+            raise LogUnavailable(f"Kafka at {self._bootstrap} does not tell its topics") from error
 
     def _changed(self, available: bool) -> None:
         for listener in list(self._listeners):

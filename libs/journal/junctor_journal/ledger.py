@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from junctor.journal.v1 import journal_pb2 as pb
 
@@ -15,16 +15,19 @@ from junctor_journal import topics
 from junctor_journal.apply import Fold
 from junctor_journal.entry_read import EntryRead
 from junctor_journal.errors import DeadlineExceeded, LogUnavailable, NotOwner, Restoring
+from junctor_journal.far_site import FarSite
 from junctor_journal.follower import Follower
 from junctor_journal.inputs import Inputs
+from junctor_journal.leadership import AlwaysLeader, Leadership
 from junctor_journal.log import Log
 from junctor_journal.outcome import Outcome, outcome_of
 from junctor_journal.owner import Owner, Phase
 from junctor_journal.owner_settings import OwnerSettings
 from junctor_journal.owners import Owners
 from junctor_journal.pump import GroupPump, Pump
-from junctor_journal.relay import Relay
+from junctor_journal.relay import EpochRead, Relay
 from junctor_journal.snapshots import Snapshots
+from junctor_journal.take_over import TakeOver
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,20 @@ class Effects(Protocol):
         ...
 
 
+@runtime_checkable
+class SiteEffects(Effects, Protocol):
+    """Of a service that two sites may lead."""
+
+    def on_epoch(self, partition: int, started: pb.EpochStarted, mine: bool) -> None:
+        """A site epoch began; the state holds what it issued again. Told in every process of both sites, also while it
+        restores."""
+        ...
+
+    def on_rewind(self, partition: int) -> None:
+        """Entries told last do not count any more; entries are told again from an earlier one on, of a state anew."""
+        ...
+
+
 class NoEffects:
     def on_entry(self, partition: int, entry: EntryRead, mine: bool) -> None:
         """Nothing."""
@@ -58,15 +75,39 @@ class NoEffects:
 
 
 @dataclass(frozen=True, slots=True)
+class TwoSites:
+    """A partition is led by this site or the `other`, whose topics a mirror brings under its name (`b.junctor…`). `far` is
+    the other's Kafka, None where it is not to be reached from here; whoever gives it starts and stops it."""
+
+    leadership: Leadership
+    other: str
+    far: Log | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Who leads a partition, by the journal: site epoch, site and gRPC address of the owner, and the last entry here.
+    `begun_at` is when that site epoch began (Unix ms). `waiting`: entries read that wait for others to come."""
+
+    partition: int
+    site_epoch: int
+    site: str
+    address: str
+    seq: int
+    begun_at: int
+    phase: Phase | None
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerSettings:
     """`address`: host:port of this process's gRPC server, told to others in claims. `instance_id`: stable across
-    restarts of this process; names the group's static member. `sources`: further inputs topics (a mirrored one).
-    `snapshot_pause`: seconds between two snapshots. `relay`: publish events."""
+    restarts of this process; names the group's static member. `snapshot_pause`: seconds between two snapshots.
+    `relay`: publish events."""
 
     site: str = ""
     address: str = ""
     instance_id: str = ""
-    sources: Sequence[str] = ()
     snapshot_every: int = 5_000
     snapshot_pause: float = 5.0
     relay: bool = True
@@ -78,7 +119,8 @@ def _now_ms() -> int:
 
 
 class Ledger:
-    """`route` gives the partition of an input (the router's directory); by default the stream's hash does.
+    """`route` gives the partition of an input (the router's directory); by default the stream's hash does. `sites`: where
+    there are two.
 
     `on_divergence(partition, seq, differing)` is called where a replay differs from the journal: count it, alarm.
     """
@@ -95,6 +137,7 @@ class Ledger:
         clock: Callable[[], int] = _now_ms,
         route: Callable[[pb.Input], int] | None = None,
         on_divergence: Callable[[int, int, Sequence[str]], None] | None = None,
+        sites: TwoSites | None = None,
     ) -> None:
         self.service = service
         self._log = log
@@ -104,40 +147,50 @@ class Ledger:
         self._clock = clock
         self._route = route
         self._report_divergence = on_divergence
-        self._follower = Follower(service, log, fold_factory)
+        self._leadership: Leadership = AlwaysLeader() if sites is None else sites.leadership
+        others = () if sites is None else (sites.other,)
+        mirrored = [topics.of_site(other, topics.journal(service)) for other in others]
+        self._follower = Follower(service, log, fold_factory, mirrored)
         self._follower.listen(self)
         self._owner_settings = _owner_settings(self._settings)
+        far = None if sites is None or sites.far is None else FarSite(sites.other, sites.far, log)
+        self._take_over = TakeOver(self._follower, self._owner_settings, far)
+        self._sources = [
+            topics.inputs(service),
+            *(topics.of_site(other, topics.inputs(service)) for other in others),
+        ]
         self._owners = Owners(self._new_owner)
         self._relays: dict[int, Relay] = {}
+        self._restart_relay: set[int] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._snapshots = Snapshots(
             service, log, self._follower, self._relayed, self._settings.snapshot_every, self._settings.snapshot_pause
         )
         self._inputs: Inputs | None = None
-        self._unwatch: Callable[[], None] | None = None
+        self._unwatch: Sequence[Callable[[], None]] = ()
 
     async def start(self) -> None:
         """Starts in the background; `ready` tells when. Where Kafka is away it goes on trying."""
-        self._unwatch = self._log.watch(self._log_changed)
+        self._unwatch = (self._log.watch(self._log_changed), self._leadership.watch(self._grant_changed))
         await self._follower.start()
-        sources = [topics.inputs(self.service), *self._settings.sources]
+        sources = self._sources
         group_id = f"junctor.{self.service}"
         await self._pump.start(self._log, sources, group_id, self._settings.instance_id, self._owners)
 
     async def stop(self, deadline: float = 10.0) -> None:
         """Drains what this process owns, at most `deadline` seconds, and ends."""
         await self._pump.stop()
-        relays = list(self._relays.items())
+        relays = list(self._relays.values())
         await self._owners.close(deadline)
-        for partition, relay in relays:
-            await relay.drain(self.position(partition), min(1.0, deadline))
+        for relay in relays:
+            await relay.drain(min(1.0, deadline))
         if self._ending:
             await asyncio.wait(self._ending)
         await self._snapshots.stop()
         await self._follower.stop()
-        if self._unwatch is not None:
-            self._unwatch()
-            self._unwatch = None
+        for end in self._unwatch:
+            end()
+        self._unwatch = ()
         self._follower.waiters.fail_all(LogUnavailable("this process stops"))
 
     @property
@@ -212,15 +265,42 @@ class Ledger:
 
     def position(self, partition: int) -> int:
         """The last entry that `state` holds."""
-        return self._follower.place(partition).seq
+        return self._follower.position(partition)
 
     async def wait_position(self, partition: int, seq: int, deadline: float = 5.0) -> None:
         """Until `state` holds that entry. Raises `DeadlineExceeded` (a retry helps)."""
         await self._follower.wait_position(partition, seq, deadline)
 
     def owner_address(self, partition: int) -> str | None:
-        """Where the partition's owner is reached, by its claim; None before the first one."""
-        return self._follower.place(partition).address or None
+        """Where the partition's owner is reached, in whichever site, by its claim; None before the first one."""
+        return self._follower.leading_place(partition).address or None
+
+    def lead(self, partition: int) -> Lead:
+        """Who leads the partition. Raises `Restoring`."""
+        place = self._follower.leading_place(partition)
+        chain = self._follower.chain(partition)
+        begun = chain.lineage.begun(chain.site_epoch)
+        owner = self._owners.get(partition)
+        return Lead(
+            partition,
+            chain.site_epoch,
+            "" if begun is None else begun.started.site,
+            place.address,
+            chain.seq,
+            0 if begun is None else begun.started.now,
+            None if owner is None else owner.phase,
+            chain.waiting,
+        )
+
+    async def hand_over(self, partition: int, to_site: str, deadline: float = 5.0) -> None:
+        """Seals the journal behind what was taken, and passes the lead to the other site (a planned shift).
+
+        Raises `NotOwner`, `DeadlineExceeded`, `LogUnavailable`: it leads on, and a retry helps.
+        """
+        owner = self._owners.get(partition)
+        if owner is None:
+            raise NotOwner(f"partition {partition} is not owned here")
+        await owner.hand_over(to_site, deadline)
 
     def owns(self, partition: int) -> bool:
         owner = self._owners.get(partition)
@@ -249,25 +329,59 @@ class Ledger:
             self._snapshots.on_entry(partition, entry.seq)
         self._effects.on_entry(partition, entry, mine)
 
-    def on_claim(self, partition: int, claim: pb.OwnerStarted, won: bool) -> None:
+    def on_claim(self, partition: int, topic: str, claim: pb.OwnerStarted, won: bool) -> None:
+        self._leadership.seen(partition, claim.epoch.site_epoch)
         owner = self._owners.get(partition)
-        if owner is not None:
+        if owner is not None and topic == self._follower.topic:
             owner.on_claim(claim, won)
 
-    def on_cut(self, partition: int) -> None:
+    def on_epoch(self, partition: int, topic: str, started: pb.EpochStarted) -> None:
+        self._leadership.seen(partition, started.epoch.site_epoch)
+        owner = self._owners.get(partition)
+        mine = owner is not None and owner.on_epoch(started)
+        relay = self._relays.get(partition)
+        if relay is not None:
+            relay.push(EpochRead(started))
+        if isinstance(self._effects, SiteEffects):
+            self._effects.on_epoch(partition, started, mine)
+
+    def on_seal(self, partition: int, topic: str, sealed: pb.Sealed, equal: bool) -> None:
+        owner = self._owners.get(partition)
+        if topic != self._follower.topic:
+            if not equal:
+                self._take_over.unequal[partition] = sealed.seq
+        elif owner is not None:
+            owner.on_seal(sealed)
+
+    def on_cut(self, partition: int, topic: str) -> None:
+        owner = self._owners.get(partition)
+        if owner is not None and topic == self._follower.topic:
+            owner.on_cut()
+
+    def on_rewind(self, partition: int) -> None:
         owner = self._owners.get(partition)
         if owner is not None:
             owner.on_cut()
+        if self._end_relay_of(partition):
+            self._restart_relay.add(partition)
+        if isinstance(self._effects, SiteEffects):
+            self._effects.on_rewind(partition)
 
-    def on_divergence(self, entry: EntryRead, differing: Sequence[str]) -> None:
+    def on_rebuilt(self, partition: int) -> None:
+        if partition in self._restart_relay:
+            self._restart_relay.discard(partition)
+            self._start_relay(partition)
+
+    def on_divergence(self, partition: int, seq: int, differing: Sequence[str]) -> None:
         if self._report_divergence is not None:
-            self._report_divergence(entry.partition, entry.seq, differing)
+            self._report_divergence(partition, seq, differing)
+
+    def owner_follows(self, partition: int) -> None:
+        self._start_relay(partition)
+        self._snapshots.begin(partition)
 
     def owner_ready(self, partition: int) -> None:
-        if self._settings.relay:
-            relay = Relay(self.service, self._settings.site, self._log, self._follower, partition, self._clock)
-            self._relays[partition] = relay
-            relay.start()
+        self._start_relay(partition)
         self._snapshots.begin(partition)
         try:
             self._effects.on_ready(partition, self.state(partition))
@@ -275,27 +389,57 @@ class Ledger:
             log.exception("resuming effects failed", extra={"partition": partition})
 
     def owner_lost(self, partition: int) -> None:
-        self._snapshots.end(partition)
-        relay = self._relays.pop(partition, None)
-        if relay is not None:
-            task = asyncio.create_task(self._end_relay(partition, relay))
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+        self.owner_gone(partition)
         try:
             self._effects.on_lost(partition)
         except Exception:
             log.exception("ending effects failed", extra={"partition": partition})
 
-    async def _end_relay(self, partition: int, relay: Relay) -> None:
-        await relay.drain(self.position(partition), 1.0)
+    def owner_gone(self, partition: int) -> None:
+        self._restart_relay.discard(partition)
+        self._snapshots.end(partition)
+        self._end_relay_of(partition)
+
+    def _start_relay(self, partition: int) -> None:
+        if self._settings.relay and partition not in self._relays:
+            relay = Relay(self.service, self._settings.site, self._log, self._follower, partition, self._clock)
+            self._relays[partition] = relay
+            relay.start()
+
+    def _end_relay_of(self, partition: int) -> bool:
+        relay = self._relays.pop(partition, None)
+        if relay is None:
+            return False
+        task = asyncio.create_task(self._end_relay(relay))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return True
+
+    async def _end_relay(self, relay: Relay) -> None:
+        await relay.drain(1.0)
         await relay.stop()
 
-    def _relayed(self, partition: int) -> int:
+    def _relayed(self, partition: int) -> tuple[int, int]:
         relay = self._relays.get(partition)
-        return -1 if relay is None else relay.position
+        return (-1, -1) if relay is None else relay.position
 
     def _new_owner(self, partition: int) -> Owner:
-        return Owner(partition, self._log, self._follower, self._owner_settings, self, self._clock)
+        return Owner(
+            partition,
+            self._log,
+            self._follower,
+            self._owner_settings,
+            self._leadership,
+            self._take_over,
+            self._sources,
+            self,
+            self._clock,
+        )
+
+    def _grant_changed(self, partition: int) -> None:
+        owner = self._owners.get(partition)
+        if owner is not None:
+            owner.grant_changed()
 
     def _ready_inputs(self) -> Inputs:
         if self._inputs is None:

@@ -167,6 +167,10 @@ class Log(Protocol):
         """How many partitions the topic has; 0 where there is no such topic."""
         ...
 
+    async def topics(self) -> frozenset[str]:
+        """The names of all topics."""
+        ...
+
     async def group(
         self,
         group_id: str,

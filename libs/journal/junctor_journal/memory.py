@@ -129,6 +129,10 @@ class MemoryLog:
         self._require()
         return len(self._topics.get(topic, ()))
 
+    async def topics(self) -> frozenset[str]:
+        self._require()
+        return frozenset(self._topics)
+
     async def group(
         self,
         group_id: str,

@@ -68,8 +68,11 @@ class Owners:
 
     @property
     def settled(self) -> bool:
-        """Whether every owner is ready and reads its sources."""
-        return all(owner.phase is Phase.READY and not owner.wants_seek() for owner in self._owners.values())
+        """Whether every owner is ready and reads its sources, or its site follows."""
+        return all(
+            owner.phase is Phase.FOLLOWING or (owner.phase is Phase.READY and not owner.wants_seek())
+            for owner in self._owners.values()
+        )
 
     async def close(self, deadline: float) -> None:
         """Drains all together, at most `deadline` seconds, then closes them."""

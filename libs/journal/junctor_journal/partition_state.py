@@ -21,11 +21,24 @@ from junctor_journal.record import EpochPair, chain_hash, encode_entry, pack, ty
 log = logging.getLogger(__name__)
 
 HASH_EVERY = 1_000
-FORMAT = 1
+FORMAT = 2
 _TICK = pb.Tick.DESCRIPTOR.full_name
 _WINDOW_CHUNK = 1_000
 
-Source = tuple[str, int]
+
+class Position(NamedTuple):
+    """The last input applied from a topic: its offset, the entry that it became, its id and when it was made (Unix ms).
+    Where the record was no input, the id and time are those of the input before it."""
+
+    offset: int
+    seq: int
+    input_id: str
+    made_at: int
+
+
+_NOWHERE = Position(-1, 0, "", 0)
+Source = tuple[str, str]
+"""A site, and a topic of its Kafka; the partition is the journal's own."""
 
 
 class Reign(NamedTuple):
@@ -57,10 +70,11 @@ class PartitionState:
         self.service = service
         self.fold = fold
         self.window = window or InputWindow()
+        self.site_epoch = 0
         self.seq = 0
         self.now = 0
         self.hash = b""
-        self.sources: dict[Source, int] = {}
+        self.sources: dict[Source, Position] = {}
         self._replay = getattr(fold, "replay", None)
 
     def take(
@@ -105,9 +119,27 @@ class PartitionState:
             differing.append("events")
         return differing
 
+    def reissued(self, site_epoch: int, now: int) -> list[Any]:
+        """What `begin` of that site epoch would issue again. Changes nothing."""
+        reissue = getattr(self.fold, "reissue", None)
+        return [] if reissue is None else [pack(message) for message in reissue(site_epoch, now)]
+
+    def begin(self, started: pb.EpochStarted) -> list[str]:
+        """A site epoch begins here. What this process would issue again otherwise, in words; empty where it is the same."""
+        differing = (
+            [] if self.reissued(started.epoch.site_epoch, started.now) == list(started.reissued) else ["reissued"]
+        )
+        begin = getattr(self.fold, "begin", None)
+        if begin is not None:
+            begin(started.epoch.site_epoch, started.now, [unpack(packed) for packed in started.reissued])
+        self.site_epoch = started.epoch.site_epoch
+        self.now = max(self.now, started.now)
+        return differing
+
     def position(self, source: Source) -> int:
         """The highest offset of that source that is applied; -1 for none."""
-        return self.sources.get(source, -1)
+        found = self.sources.get(source)
+        return -1 if found is None else found.offset
 
     def state_hash(self) -> bytes:
         """Of the whole state, before the entry that carries it is counted in."""
@@ -120,10 +152,11 @@ class PartitionState:
         window = self.window.items()
         head = msgspec.msgpack.encode(
             {
+                "site_epoch": self.site_epoch,
                 "seq": self.seq,
                 "now": self.now,
                 "hash": self.hash,
-                "sources": [(topic, partition, offset) for (topic, partition), offset in self.sources.items()],
+                "sources": [(*source, *position) for source, position in self.sources.items()],
             }
         )
         fold = self.fold.dump()
@@ -136,8 +169,9 @@ class PartitionState:
             kind, body = chunk[:1], chunk[1:]
             if kind == b"H":
                 head = msgspec.msgpack.decode(body)
-                self.seq, self.now, self.hash = head["seq"], head["now"], head["hash"]
-                self.sources = {(topic, partition): offset for topic, partition, offset in head["sources"]}
+                self.site_epoch, self.seq = head["site_epoch"], head["seq"]
+                self.now, self.hash = head["now"], head["hash"]
+                self.sources = {(site, topic): Position(*rest) for site, topic, *rest in head["sources"]}
             elif kind == b"W":
                 items.extend((name, Seen(*seen)) for name, *seen in msgspec.msgpack.decode(body))
             elif kind == b"F":
@@ -149,7 +183,8 @@ class PartitionState:
 
     def copy(self, new_fold: Callable[[], Fold]) -> PartitionState:
         copied = PartitionState(self.service, _copy_fold(self.fold, new_fold), self.window.copy())
-        copied.seq, copied.now, copied.hash, copied.sources = self.seq, self.now, self.hash, self.sources.copy()
+        copied.site_epoch, copied.seq, copied.now, copied.hash = self.site_epoch, self.seq, self.now, self.hash
+        copied.sources = self.sources.copy()
         return copied
 
     def _decide(self, input: pb.Input, now: int, recorded: Sequence[Any] | None = None) -> _Decided:
@@ -206,12 +241,18 @@ class PartitionState:
         self.hash = chain_hash(self.hash, value)
 
     def _count(self, entry: pb.Entry) -> None:
-        self.seq, self.now = entry.seq, entry.now
+        seq, input = entry.seq, entry.input
+        self.seq, self.now = seq, entry.now
         if entry.HasField("source"):
             source = entry.source
-            self.sources[source.topic, source.partition] = source.offset
-        if not entry.HasField("dead") and type_of(entry.input.body) != _TICK:
-            self.window.add(entry.input.id, Seen(entry.now, entry.seq, entry.outcome.SerializeToString()))
+            key = (source.site, source.topic)
+            if input.id:
+                self.sources[key] = Position(source.offset, seq, input.id, input.made_at)
+            else:
+                last = self.sources.get(key, _NOWHERE)
+                self.sources[key] = Position(source.offset, seq, last.input_id, last.made_at)
+        if not entry.HasField("dead") and type_of(input.body) != _TICK:
+            self.window.add(input.id, Seen(entry.now, seq, entry.outcome.SerializeToString()))
 
 
 def _pieces(head: bytes, window: list[tuple[str, Seen]], fold: Iterable[bytes]) -> Iterator[bytes]:

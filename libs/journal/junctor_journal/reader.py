@@ -1,20 +1,20 @@
-"""The one way to read a journal: which records count. The verdict on a record depends only on the records before it.
+"""The one way to read a journal: which of its records count. The verdict on a record depends only on those before it.
 
 R1 A claim of a higher epoch opens a reign; any other claim (twin, repeat, late) is void.
-R2 An entry counts only in the current reign, by epoch and owner id, and while the journal is not cut.
+R2 An entry counts only in the current reign, by epoch and owner id, while the journal is not cut, and (S3) only after the
+   `EpochStarted` of its site epoch. That record is the first one after a claim that begins a site epoch; it says behind
+   which entry, of whichever journal, the entries go on. A second one of a site epoch is void.
 R3 Its sequence is the next one and its `previous_hash` the chain's; a lower sequence is a repeat. A gap or a wrong
    hash cuts the journal: everything is void until the next claim, for the owner as well.
 R4 Nothing else decides: no time, no acknowledgement, no offset.
-R5 Entries of an ended site epoch beyond its cut are void. One pass can only know a cut before it has read those
-   entries where they come later (a mirror) or where it was told (`cuts`). A reader that took entries which an
-   `EpochStarted` then voids answers REWIND: its user rebuilds from a snapshot at or before the cut, with `cuts`.
-   Joining the journals of two sites (entries up to the cut in one topic, the rest in the other) is the caller's.
+
+One journal alone does not tell which site epochs count: `chain_reader` joins the journals of two sites (S2).
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from junctor.journal.v1 import journal_pb2 as pb
@@ -34,16 +34,28 @@ class Verdict(Enum):
     CUT = auto()
     """A gap or a broken chain: void, and so is all that follows until the next claim. To be alarmed."""
     EPOCH = auto()
-    """A site epoch began where the journal stands."""
+    """A site epoch began."""
     REWIND = auto()
-    """A site epoch began before entries that this reader took as valid: rebuild with `cuts`. To be alarmed."""
+    """Of a chain of journals: a site epoch began before entries that were taken as valid. Read again from before them."""
     SEALED = auto()
     """The owner ended its reign by its own will."""
 
 
+class Why(Enum):
+    """Why a record is void."""
+
+    UNREADABLE = "no record of a journal"
+    LOWER_CLAIM = "a claim that is not above the one that reigns"
+    NO_REIGN = "written by an owner that did not reign any more"
+    AFTER_CUT = "written behind a gap or a seal"
+    NOT_BEGUN = "written before its site epoch began"
+    SECOND_BEGIN = "its site epoch had begun"
+    REPEAT = "a repeat"
+
+
 @dataclass(slots=True)
 class ReaderPlace:
-    """Where a reader stands: all that its verdicts depend on."""
+    """Where a reader stands: all that its verdicts depend on. `begun`: the last site epoch that began in this journal."""
 
     epoch: EpochPair = EpochPair()  # noqa: RUF009
     owner_id: int = 0
@@ -51,7 +63,8 @@ class ReaderPlace:
     hash: bytes = b""
     cut: bool = True
     address: str = ""
-    cuts: dict[int, int] = field(default_factory=dict)
+    site: str = ""
+    begun: int = 0
 
 
 class JournalReader:
@@ -62,14 +75,14 @@ class JournalReader:
         self.gaps = 0
         self.claims = 0
         self.record: pb.JournalRecord = pb.JournalRecord()
+        self.why = Why.UNREADABLE
 
     def see(self, value: bytes | None) -> Verdict:
-        """The verdict on the next record. `record` then holds it, parsed."""
+        """The verdict on the next record. `record` then holds it, parsed; `why` says what a void one lacks."""
         record = decode(value)
         if record is None or value is None:
             self.record = pb.JournalRecord()
-            self.void += 1
-            return Verdict.VOID
+            return self._void(Why.UNREADABLE)
         self.record = record
         match record.WhichOneof("kind"):
             case "entry":
@@ -81,34 +94,26 @@ class JournalReader:
             case "sealed":
                 return self._seal(record.sealed)
             case _:
-                self.void += 1
-                return Verdict.VOID
-
-    def reigns(self, epoch: EpochPair, owner_id: int) -> bool:
-        """Whether this owner's records count at the present place."""
-        place = self.place
-        return place.owner_id == owner_id and place.epoch == epoch and not place.cut
+                return self._void(Why.UNREADABLE)
 
     def _claim(self, claim: pb.OwnerStarted) -> Verdict:
         place, epoch = self.place, pair(claim.epoch)
         if epoch <= place.epoch:
-            self.void += 1
-            return Verdict.VOID
-        place.epoch, place.owner_id, place.address, place.cut = epoch, claim.owner_id, claim.address, False
+            return self._void(Why.LOWER_CLAIM)
+        place.epoch, place.owner_id, place.cut = epoch, claim.owner_id, False
+        place.address, place.site = claim.address, claim.site
         self.claims += 1
         return Verdict.CLAIMED
 
     def _entry(self, entry: pb.Entry, value: bytes) -> Verdict:
         place = self.place
-        epoch = entry.epoch
-        if entry.owner_id != place.owner_id or place.cut or pair(epoch) != place.epoch:
-            self.void += 1
-            return Verdict.VOID
+        if entry.owner_id != place.owner_id or place.cut or pair(entry.epoch) != place.epoch:
+            return self._outside(entry.owner_id, pair(entry.epoch))
+        if place.begun != place.epoch.site:
+            return self._void(Why.NOT_BEGUN)
         if entry.seq <= place.seq:
             self.repeats += 1
-            return Verdict.VOID
-        if entry.seq > place.cuts.get(epoch.site_epoch, entry.seq):
-            self.void += 1
+            self.why = Why.REPEAT
             return Verdict.VOID
         if entry.seq != place.seq + 1 or entry.previous_hash != place.hash:
             return self._cut("a journal has a gap or a broken chain", entry.seq)
@@ -117,39 +122,36 @@ class JournalReader:
         return Verdict.VALID
 
     def _epoch(self, started: pb.EpochStarted) -> Verdict:
-        place = self.place
-        if not self.reigns(pair(started.epoch), started.owner_id):
-            self.void += 1
-            return Verdict.VOID
-        if place.cuts.get(started.previous_site_epoch) == started.cut_seq and place.seq > started.cut_seq:
-            self.repeats += 1
-            return Verdict.VOID
-        if place.seq > started.cut_seq:
-            place.cuts[started.previous_site_epoch] = started.cut_seq
-            place.cut = True
-            log.error(
-                "decisions beyond the cut of an ended site epoch were applied",
-                extra={"seq": place.seq, "cut_seq": started.cut_seq},
-            )
-            return Verdict.REWIND
-        if place.seq < started.cut_seq or place.hash != started.cut_hash:
-            return self._cut("a journal lacks entries up to the cut of an ended site epoch", started.cut_seq)
-        place.cuts[started.previous_site_epoch] = started.cut_seq
+        place, epoch = self.place, pair(started.epoch)
+        if started.owner_id != place.owner_id or place.cut or epoch != place.epoch:
+            return self._outside(started.owner_id, epoch)
+        if place.begun >= epoch.site or started.previous_site_epoch >= epoch.site:
+            return self._void(Why.SECOND_BEGIN)
+        place.begun, place.seq, place.hash = epoch.site, started.cut_seq, started.cut_hash
         return Verdict.EPOCH
 
     def _seal(self, sealed: pb.Sealed) -> Verdict:
         place = self.place
-        if not self.reigns(pair(sealed.epoch), sealed.owner_id):
-            self.void += 1
-            return Verdict.VOID
+        if sealed.owner_id != place.owner_id or place.cut or pair(sealed.epoch) != place.epoch:
+            return self._outside(sealed.owner_id, pair(sealed.epoch))
         if sealed.seq != place.seq or sealed.hash != place.hash:
             return self._cut("a journal was sealed at another place", sealed.seq)
         place.cut = True
         return Verdict.SEALED
 
+    def _outside(self, owner_id: int, epoch: EpochPair) -> Verdict:
+        place = self.place
+        return self._void(Why.AFTER_CUT if owner_id == place.owner_id and epoch == place.epoch else Why.NO_REIGN)
+
+    def _void(self, why: Why) -> Verdict:
+        self.void += 1
+        self.why = why
+        return Verdict.VOID
+
     def _cut(self, message: str, seq: int) -> Verdict:
         place = self.place
         place.cut = True
         self.gaps += 1
+        self.why = Why.AFTER_CUT
         log.error(message, extra={"seq": seq, "last_seq": place.seq, "epoch": list(place.epoch)})
         return Verdict.CUT

@@ -53,9 +53,16 @@ def chain_hash(previous: bytes, value: bytes) -> bytes:
     return hashlib.blake2b(previous + value, digest_size=HASH_BYTES).digest()
 
 
-def event_id(input_id: str, index: int) -> str:
-    """UUIDv5 of the input and the event's place in its entry: a repeat is recognised by it."""
-    return str(uuid.uuid5(_NAMESPACE, f"{input_id}/{index}"))
+def event_id(input_id: str, index: int, site_epoch: int = 1) -> str:
+    """UUIDv5 of the input, the event's place in its entry, and from the second site epoch on that epoch: a repeat is
+    recognised by it, and what another site decided anew is no repeat."""
+    name = f"{input_id}/{index}" if site_epoch <= 1 else f"{input_id}/{index}/{site_epoch}"
+    return str(uuid.uuid5(_NAMESPACE, name))
+
+
+def epoch_event_id(topic: str, partition: int, site_epoch: int) -> str:
+    """Names the event that a site epoch began. `topic`: the journal's, as its own site calls it."""
+    return str(uuid.uuid5(_NAMESPACE, f"epoch/{topic}/{partition}/{site_epoch}"))
 
 
 def tick_id(topic: str, partition: int, seq: int) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
 from junctor.journal.v1 import journal_pb2 as pb
 
 from junctor_journal import topics
+from junctor_journal.chain_reader import ChainPlace, JournalPlace
+from junctor_journal.lineage import Begun
 from junctor_journal.log import Log, TopicPartition
 from junctor_journal.partition_state import FORMAT
 from junctor_journal.reader import ReaderPlace
@@ -26,10 +28,9 @@ _LENGTH_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`next_offset`: of the first journal record that is not in it, in the cluster it was written in."""
+    """`place` says which entries are in it, and where the journals of the cluster it was written in go on."""
 
-    place: ReaderPlace
-    next_offset: int
+    place: ChainPlace
     pieces: tuple[bytes, ...]
 
 
@@ -40,7 +41,7 @@ class _Found:
 
 
 async def write_snapshot(
-    log: Log, service: str, partition: int, place: ReaderPlace, next_offset: int, pieces: Iterable[bytes]
+    log: Log, service: str, partition: int, place: ChainPlace, pieces: Iterable[bytes]
 ) -> pb.SnapshotManifest:
     """Writes the chunks and gives the manifest that makes them count, for `close_snapshot`.
 
@@ -58,15 +59,12 @@ async def write_snapshot(
         snapshot_id=name,
         chunks=count,
         sha256=digest.digest(),
-        next_offset=next_offset,
-        epoch=place.epoch.to_proto(),
-        owner_id=place.owner_id,
+        site_epoch=place.site_epoch,
         seq=place.seq,
         hash=place.hash,
-        cut=place.cut,
         format=FORMAT,
-        address=place.address,
-        cuts=place.cuts,
+        journals=[_journal_to_proto(topic, at) for topic, at in place.journals.items()],
+        begun=[_begun_to_proto(begun, place.site_epoch) for begun in place.begun],
     )
 
 
@@ -74,21 +72,27 @@ async def close_snapshot(log: Log, service: str, partition: int, manifest: pb.Sn
     await _send(log, service, partition, manifest.snapshot_id, pb.SnapshotRecord(manifest=manifest))
 
 
-async def newest_snapshots(log: Log, service: str, partitions: Iterable[int]) -> dict[int, Snapshot]:
-    """The complete snapshot with the highest sequence of each partition; partitions without one are left out.
+async def newest_snapshots(
+    log: Log, service: str, partitions: Iterable[int], accept: Callable[[ChainPlace], bool] = lambda _: True
+) -> dict[int, Snapshot]:
+    """The complete snapshot with the highest site epoch and sequence of each partition, among those that `accept` takes;
+    partitions without one are left out.
 
     Incomplete ones, a wrong hash and unknown formats are passed over. Raises `LogUnavailable`.
     """
     tps = [TopicPartition(topics.snapshots(service), partition) for partition in partitions]
     begin, end = await log.begin_offsets(tps), await log.end_offsets(tps)
     recent = {tp: max(begin[tp], end[tp] - _LOOK_BACK) for tp in tps if begin[tp] < end[tp]}
-    found = await _scan(log, recent, end)
+    found = await _scan(log, recent, end, accept)
     missed = {tp: begin[tp] for tp, start in recent.items() if tp.partition not in found and start > begin[tp]}
-    return found | await _scan(log, missed, end)
+    return found | await _scan(log, missed, end, accept)
 
 
 async def _scan(
-    log: Log, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+    log: Log,
+    starts: Mapping[TopicPartition, int],
+    ends: Mapping[TopicPartition, int],
+    accept: Callable[[ChainPlace], bool],
 ) -> dict[int, Snapshot]:
     if not starts:
         return {}
@@ -99,7 +103,7 @@ async def _scan(
         while left:
             for tp, records in (await tail.getmany(timeout_ms=100, max_records=50)).items():
                 for record in records:
-                    _see(found[tp], record.value)
+                    _see(found[tp], record.value, accept)
             for tp in list(left):
                 if await tail.position(tp) >= ends[tp]:
                     del left[tp]
@@ -108,7 +112,7 @@ async def _scan(
     return {tp.partition: state.best for tp, state in found.items() if state.best is not None}
 
 
-def _see(found: _Found, value: bytes | None) -> None:
+def _see(found: _Found, value: bytes | None, accept: Callable[[ChainPlace], bool]) -> None:
     try:
         record = pb.SnapshotRecord.FromString(value or b"")
     except DecodeError:
@@ -118,11 +122,16 @@ def _see(found: _Found, value: bytes | None) -> None:
     elif record.HasField("manifest"):
         manifest = record.manifest
         chunks = found.chunks.pop(manifest.snapshot_id, {})
-        if found.best is None or manifest.seq > found.best.place.seq:
-            found.best = _closed(manifest, chunks) or found.best
+        place = _place(manifest)
+        if accept(place) and (found.best is None or _rank(place) > _rank(found.best.place)):
+            found.best = _closed(manifest, place, chunks) or found.best
 
 
-def _closed(manifest: pb.SnapshotManifest, chunks: Mapping[int, bytes]) -> Snapshot | None:
+def _rank(place: ChainPlace) -> tuple[int, int]:
+    return place.site_epoch, place.seq
+
+
+def _closed(manifest: pb.SnapshotManifest, place: ChainPlace, chunks: Mapping[int, bytes]) -> Snapshot | None:
     if manifest.format != FORMAT:
         log.warning("a snapshot has another format", extra={"format": manifest.format, "seq": manifest.seq})
         return None
@@ -130,16 +139,42 @@ def _closed(manifest: pb.SnapshotManifest, chunks: Mapping[int, bytes]) -> Snaps
     if len(data) != manifest.chunks or hashlib.sha256(b"".join(data)).digest() != manifest.sha256:
         log.warning("a snapshot is not whole", extra={"seq": manifest.seq})
         return None
-    place = ReaderPlace(
-        epoch=pair(manifest.epoch),
-        owner_id=manifest.owner_id,
-        seq=manifest.seq,
-        hash=manifest.hash,
-        cut=manifest.cut,
-        address=manifest.address,
-        cuts=dict(manifest.cuts),
+    return Snapshot(place, tuple(_pieces(b"".join(data))))
+
+
+def _journal_to_proto(topic: str, at: JournalPlace) -> pb.JournalPlace:
+    place = at.place
+    return pb.JournalPlace(
+        topic=topic,
+        next_offset=at.next_offset,
+        epoch=place.epoch.to_proto(),
+        owner_id=place.owner_id,
+        address=place.address,
+        site=place.site,
+        seq=place.seq,
+        hash=place.hash,
+        cut=place.cut,
+        begun=place.begun,
     )
-    return Snapshot(place, manifest.next_offset, tuple(_pieces(b"".join(data))))
+
+
+def _begun_to_proto(begun: Begun, applied: int) -> pb.BegunEpoch:
+    found = pb.BegunEpoch(started=begun.started, topic=begun.topic)
+    if begun.site_epoch <= applied:
+        found.started.ClearField("reissued")
+    return found
+
+
+def _place(manifest: pb.SnapshotManifest) -> ChainPlace:
+    journals = {
+        one.topic: JournalPlace(
+            one.next_offset,
+            ReaderPlace(pair(one.epoch), one.owner_id, one.seq, one.hash, one.cut, one.address, one.site, one.begun),
+        )
+        for one in manifest.journals
+    }
+    begun = tuple(Begun(one.started, one.topic) for one in manifest.begun)
+    return ChainPlace(manifest.site_epoch, manifest.seq, manifest.hash, journals, begun)
 
 
 def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:

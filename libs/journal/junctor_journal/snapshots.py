@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 
 from junctor_journal.errors import JournalError
 from junctor_journal.follower import Follower
@@ -20,10 +19,16 @@ _REFRESH_SECONDS = 12 * 3_600.0
 
 class Snapshots:
     """One at a time. A snapshot is closed only when the relay is past it: a restart then finds what is unpublished
-    behind the snapshot. `relayed` gives the last entry of a partition whose events are published."""
+    behind the snapshot. `relayed` gives site epoch and sequence of the last entry of a partition with published events."""
 
     def __init__(
-        self, service: str, log: Log, follower: Follower, relayed: Callable[[int], int], every: int, pause: float
+        self,
+        service: str,
+        log: Log,
+        follower: Follower,
+        relayed: Callable[[int], tuple[int, int]],
+        every: int,
+        pause: float,
     ) -> None:
         self.written = 0
         self._service = service
@@ -66,19 +71,17 @@ class Snapshots:
 
     def _refresh(self, partition: int) -> None:
         self.begin(partition)
-        if not self._busy and self._follower.place(partition).seq > 0:
+        if not self._busy and self._follower.position(partition) > 0:
             self._busy = True
             self._task = asyncio.create_task(self._take(partition), name=f"snapshot {self._service}/{partition}")
 
     async def _take(self, partition: int) -> None:
         try:
-            place = self._follower.place(partition)
-            held = replace(place, cuts=dict(place.cuts))
-            offset = self._follower.next_offset(partition)
+            held = self._follower.chain_place(partition)
             pieces = iter(self._follower.state(partition).dump())
-            manifest = await write_snapshot(self._log, self._service, partition, held, offset, pieces)
+            manifest = await write_snapshot(self._log, self._service, partition, held, pieces)
             async with asyncio.timeout(_RELAY_SECONDS):
-                while self._relayed(partition) < held.seq:  # noqa: ASYNC110
+                while self._relayed(partition) < (held.site_epoch, held.seq):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             await close_snapshot(self._log, self._service, partition, manifest)
             self.written += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import yaml
 
 from junctor_journal.log import TopicDeclaration
 
+LED = frozenset({"router", "directory"})
+"""Services whose partitions are led by one site at a time; the others' belong to their site."""
 _SEED = 0x9747B28C
 _M = 0x5BD1E995
 _MASK = 0xFFFFFFFF
@@ -36,6 +39,26 @@ def dead_letters(service: str) -> str:
 
 def state(service: str) -> str:
     return f"junctor.{service}.state.v1"
+
+
+def of_site(site: str, topic: str) -> str:
+    """The name under which a mirror keeps another site's topic."""
+    return f"{site}.{topic}"
+
+
+def origin(site: str, topic: str) -> str:
+    """The site in whose Kafka the records of a topic were written first, as seen at `site`."""
+    before, found, _ = topic.partition(".junctor.")
+    return before if found else site
+
+
+def led(service: str, found: Iterable[str]) -> list[str]:
+    """The topics among `found` in which the journal of a service lies: the own one, and with two sites that lead its
+    partitions in turn, the mirrored one. Of other services another site's journal is one of its own."""
+    own = journal(service)
+    if service not in LED:
+        return [own]
+    return [own, *sorted(name for name in found if name.endswith(f".{own}"))]
 
 
 def key_of(tenant: str, stream: str) -> bytes:

@@ -36,9 +36,14 @@ def judge(values):
     bounds = [*[start for start, _, _ in reigns[1:]], len(records)]
     last = 0
     counted = set()
+    begun = 0
     for (start, epoch, owner), end in zip(reigns, bounds):
         for index in range(start + 1, end):
-            if not records[index].HasField("entry"):
+            if records[index].HasField("epoch_started"):
+                started = records[index].epoch_started
+                if (started.epoch.site_epoch, started.epoch.owner_epoch, started.owner_id) == (*epoch, owner):
+                    begun = max(begun, epoch[0])
+            if not records[index].HasField("entry") or begun < epoch[0]:
                 continue
             entry = records[index].entry
             if (entry.epoch.site_epoch, entry.epoch.owner_epoch) != epoch or entry.owner_id != owner:

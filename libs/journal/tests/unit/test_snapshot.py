@@ -3,13 +3,30 @@
 import pytest
 from junctor.journal.v1 import journal_pb2 as pb
 from junctor_journal import topics
+from junctor_journal.chain_reader import ChainPlace, JournalPlace
+from junctor_journal.lineage import Begun
 from junctor_journal.log import NewRecord, TopicPartition
 from junctor_journal.memory import MemoryLog
 from junctor_journal.reader import ReaderPlace
-from junctor_journal.record import EpochPair
+from junctor_journal.record import EpochPair, pack
 from junctor_journal.snapshot import CHUNK_BYTES, close_snapshot, newest_snapshots, write_snapshot
 
-PLACE = ReaderPlace(EpochPair(1, 2), 3, 40, b"12345678", False, "host:1", {1: 30})
+OWN, MIRRORED = "junctor.tally.journal.v1", "b.junctor.tally.journal.v1"
+PLACE = ChainPlace(
+    2,
+    40,
+    b"12345678",
+    {
+        OWN: JournalPlace(50, ReaderPlace(EpochPair(1, 2), 3, 30, b"12345678", False, "host:1", "a", 1)),
+        MIRRORED: JournalPlace(7, ReaderPlace(EpochPair(2, 1), 4, 40, b"12345678", True, "host:2", "b", 2)),
+    },
+    (
+        Begun(pb.EpochStarted(epoch=pb.Epoch(site_epoch=1, owner_epoch=1), owner_id=3), OWN),
+        Begun(
+            pb.EpochStarted(epoch=pb.Epoch(site_epoch=2, owner_epoch=1), previous_site_epoch=1, cut_seq=30), MIRRORED
+        ),
+    ),
+)
 
 
 @pytest.fixture
@@ -20,7 +37,7 @@ def log():
 async def put(log, seq, pieces=(b"a", b"b"), place=PLACE):
     from dataclasses import replace
 
-    return await write_snapshot(log, "tally", 0, replace(place, seq=seq), 50, pieces)
+    return await write_snapshot(log, "tally", 0, replace(place, seq=seq), pieces)
 
 
 async def test_a_snapshot_comes_back_with_its_place(log):
@@ -28,7 +45,6 @@ async def test_a_snapshot_comes_back_with_its_place(log):
     await close_snapshot(log, "tally", 0, await put(log, 40, (b"", large, b"end")))
     found = (await newest_snapshots(log, "tally", [0, 1]))[0]
     assert found.place == PLACE
-    assert found.next_offset == 50
     assert found.pieces == (b"", large, b"end")
     sizes = [len(record.value) for record in log.records(topics.snapshots("tally"), 0)]
     assert max(sizes) < 512_000
@@ -39,6 +55,23 @@ async def test_the_newest_is_the_one_with_the_highest_sequence(log):
     for seq in (40, 60, 50):
         await close_snapshot(log, "tally", 0, await put(log, seq))
     assert (await newest_snapshots(log, "tally", [0]))[0].place.seq == 60
+
+
+async def test_what_began_and_is_in_the_state_is_kept_without_what_it_issued_again(log):
+    from dataclasses import replace
+
+    applied, waiting = (
+        Begun(pb.EpochStarted(epoch=pb.Epoch(site_epoch=e), reissued=[pack(pb.Tick())]), OWN) for e in (2, 3)
+    )
+    await close_snapshot(log, "tally", 0, await put(log, 40, place=replace(PLACE, begun=(applied, waiting))))
+    found = (await newest_snapshots(log, "tally", [0]))[0].place.begun
+    assert [len(begun.started.reissued) for begun in found] == [0, 1]
+
+
+async def test_only_one_that_is_accepted_is_taken(log):
+    for seq in (40, 60, 50):
+        await close_snapshot(log, "tally", 0, await put(log, seq))
+    assert (await newest_snapshots(log, "tally", [0], lambda place: place.seq < 60))[0].place.seq == 50
 
 
 async def test_an_unfinished_snapshot_does_not_count(log):

@@ -22,10 +22,6 @@ RETRY_SECONDS = 0.5
 _JOURNAL = topics.journal("directory")
 
 
-class Rewind(Exception):
-    """Entries that were taken do not count after all: the model is built again."""
-
-
 class Projection:
     name = "read model"
 
@@ -71,9 +67,6 @@ class Projection:
         while True:
             try:
                 await self._follow()
-            except Rewind:
-                log.error("the read model is built again")
-                await asyncio.to_thread(self._model.forget)
             except Overtaken:
                 log.info("another process writes the read model")
             except (JournalError, SQLAlchemyError) as error:
@@ -112,8 +105,6 @@ class Projection:
         applied: list[pb.ConfigurationApplied] = []
         for record in records:
             verdict = reader.see(record.value)
-            if verdict is Verdict.REWIND:
-                raise Rewind
             if verdict is Verdict.VALID:
                 messages = (unpack_or_none(packed) for packed in reader.record.entry.events)
                 applied += [message for message in messages if isinstance(message, pb.ConfigurationApplied)]

@@ -169,7 +169,6 @@ def _place(text: str) -> ReaderPlace:
     fields = json.loads(text)
     fields["epoch"] = EpochPair(*fields["epoch"])
     fields["hash"] = bytes.fromhex(fields["hash"])
-    fields["cuts"] = {int(epoch): seq for epoch, seq in fields["cuts"].items()}
     return ReaderPlace(**fields)
 
 

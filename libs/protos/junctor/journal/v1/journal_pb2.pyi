@@ -488,26 +488,6 @@ class SnapshotManifest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    @_typing.final
-    class CutsEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.int
-        value: _builtins.int
-        def __init__(
-            self,
-            *,
-            key: _builtins.int = ...,
-            value: _builtins.int = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
     SNAPSHOT_ID_FIELD_NUMBER: _builtins.int
     CHUNKS_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
@@ -517,12 +497,6 @@ class SnapshotManifest(_message.Message):
     SITE_EPOCH_FIELD_NUMBER: _builtins.int
     JOURNALS_FIELD_NUMBER: _builtins.int
     BEGUN_FIELD_NUMBER: _builtins.int
-    NEXT_OFFSET_FIELD_NUMBER: _builtins.int
-    EPOCH_FIELD_NUMBER: _builtins.int
-    OWNER_ID_FIELD_NUMBER: _builtins.int
-    CUT_FIELD_NUMBER: _builtins.int
-    ADDRESS_FIELD_NUMBER: _builtins.int
-    CUTS_FIELD_NUMBER: _builtins.int
     snapshot_id: _builtins.str
     """Names the snapshot."""
     chunks: _builtins.int
@@ -537,14 +511,6 @@ class SnapshotManifest(_message.Message):
     """The format of the encoded state; a reader that does not know it replays the journal instead."""
     site_epoch: _builtins.int
     """The site epoch of the last entry."""
-    next_offset: _builtins.int
-    """Offset of the first journal record that the snapshot does not hold, in the cluster it was written in."""
-    owner_id: _builtins.int
-    """The reader's place: owner."""
-    cut: _builtins.bool
-    """The reader's place: true after a gap, until the next claim."""
-    address: _builtins.str
-    """The reader's place: where the owner's gRPC server is reached, host:port."""
     @_builtins.property
     def journals(self) -> _containers.RepeatedCompositeFieldContainer[Global___JournalPlace]:
         """Where each journal is to be read on: the own one, and with two sites the mirrored one."""
@@ -552,14 +518,6 @@ class SnapshotManifest(_message.Message):
     @_builtins.property
     def begun(self) -> _containers.RepeatedCompositeFieldContainer[Global___BegunEpoch]:
         """The site epochs known to have begun."""
-
-    @_builtins.property
-    def epoch(self) -> Global___Epoch:
-        """The reader's place: epoch."""
-
-    @_builtins.property
-    def cuts(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
-        """The reader's place: what ended site epochs count up to."""
 
     def __init__(
         self,
@@ -573,16 +531,10 @@ class SnapshotManifest(_message.Message):
         site_epoch: _builtins.int = ...,
         journals: _abc.Iterable[Global___JournalPlace] | None = ...,
         begun: _abc.Iterable[Global___BegunEpoch] | None = ...,
-        next_offset: _builtins.int = ...,
-        epoch: Global___Epoch | None = ...,
-        owner_id: _builtins.int = ...,
-        cut: _builtins.bool = ...,
-        address: _builtins.str = ...,
-        cuts: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "begun", b"begun", "chunks", b"chunks", "cut", b"cut", "cuts", b"cuts", "epoch", b"epoch", "format", b"format", "hash", b"hash", "journals", b"journals", "next_offset", b"next_offset", "owner_id", b"owner_id", "seq", b"seq", "sha256", b"sha256", "site_epoch", b"site_epoch", "snapshot_id", b"snapshot_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begun", b"begun", "chunks", b"chunks", "format", b"format", "hash", b"hash", "journals", b"journals", "seq", b"seq", "sha256", b"sha256", "site_epoch", b"site_epoch", "snapshot_id", b"snapshot_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
