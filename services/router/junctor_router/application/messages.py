@@ -69,7 +69,9 @@ _COMMANDS: dict[type[Message], Callable[[Any], c.Command]] = {
     journal_pb2.Tick: lambda m: TICK,
     pb.RequestTaskRequest: _request,
     pb.CancelTaskRequest: lambda m: c.CancelTask(m.contact_id, m.cause),
-    pb.RequeueTaskRequest: lambda m: c.RequeueTask(m.contact_id, m.queue, m.cause),
+    pb.RequeueTaskRequest: lambda m: c.RequeueTask(
+        m.contact_id, m.queue, m.cause, m.agent_id, m.to_agent_id, m.hold_ms
+    ),
     pb.EndContactRequest: lambda m: c.EndContact(m.contact_id, m.cause),
     pb.AcceptReservationRequest: lambda m: c.AcceptReservation(m.agent_id, m.reservation_id, m.contact_id),
     pb.RejectReservationRequest: lambda m: c.RejectReservation(m.agent_id, m.reservation_id, m.contact_id, m.cause),

@@ -39,6 +39,9 @@ class RequeueTask:
     contact_id: str
     queue: str = ""
     cause: str = ""
+    agent_id: str = ""
+    to_agent_id: str = ""
+    hold_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ class TaskRequeued:
     cause: str
     agent_id: str
     edge: str
+    to_agent_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

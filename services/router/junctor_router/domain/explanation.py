@@ -23,7 +23,7 @@ from junctor_router.domain.expression import (
 from junctor_router.domain.plan import CompiledPlan
 from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.task import FIRST_OF_ALL, Task
-from junctor_router.domain.values import CHANNELS, AgentState, Channel, DeviceState, Hold, TaskState
+from junctor_router.domain.values import CHANNELS, FOR_SOMEBODY, AgentState, Channel, DeviceState, Hold, TaskState
 
 NAMED = 10
 """Agents that get a sentence of their own; the rest is counted."""
@@ -162,7 +162,7 @@ def _why_not(pool: PoolState, task: Task, matching_count: int) -> list[str]:
     left = max(task.held_until - pool.now, 0) // 1000
     if line.hold is Hold.NOT_YET:
         return [f"It is for later: nobody is offered it in the next {left} s."]
-    if line.hold is Hold.FOR_PREFERRED:
+    if line.hold in FOR_SOMEBODY:
         kept = f"It is kept for {', '.join(task.preferred_agents)} for {left} s more."
         known = [pool.agents[id] for id in task.preferred_agents if id in pool.agents]
         return [kept, *(f"{agent.id}: {_why_agent_not(task, agent)}." for agent in known)]

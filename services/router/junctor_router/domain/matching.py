@@ -52,6 +52,14 @@ def begin(pool: PoolState, task: Task) -> None:
         enter(pool, task, 0, RELEASED if task.hold else "")
 
 
+def keep_for(pool: PoolState, task: Task, agent_id: str, hold_ms: int) -> None:
+    """In line for this agent alone, for so long; then, or when the agent is gone, at the first step of its queue's plan."""
+    pool.unwish(task)
+    task.preferred_agents = (agent_id,)
+    pool.wish(task)
+    _hold(pool, task, Hold.FOR_NAMED, pool.now + hold_ms)
+
+
 def release(pool: PoolState, task: Task) -> None:
     """It has been held for long enough."""
     pool.leave_line(task)
@@ -215,6 +223,8 @@ def line_for(pool: PoolState, task: Task, plan: CompiledPlan, step: int, relaxed
     compiled = plan.steps[step]
     expressions = [*compiled.required(relaxed, share), *(pool.requirement_in_force(text) for text in task.requirements)]
     ranking = compiled.preferred(relaxed)
+    if task.hold is Hold.FOR_NAMED:
+        expressions, ranking = [], []
     keys = [key for expression in (*expressions, *ranking) for key in expression.data_keys]
     key = (
         task.queue,

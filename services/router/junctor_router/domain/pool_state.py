@@ -32,7 +32,15 @@ from junctor_router.domain.plan import MISSING_PLAN, NOBODY, OPEN_PLAN, Compiled
 from junctor_router.domain.reservation import NO_OFFER, Offer
 from junctor_router.domain.task import FinishedTask, Task
 from junctor_router.domain.timers import GRACE, HOLD, OFFER, PAUSE, RELAX, STARVE, STEP, WRAP_UP, Timers
-from junctor_router.domain.values import IN_HAND, AgentState, AttributeType, Channel, Hold, ReservationState, TaskState
+from junctor_router.domain.values import (
+    FOR_SOMEBODY,
+    IN_HAND,
+    AgentState,
+    AttributeType,
+    Channel,
+    ReservationState,
+    TaskState,
+)
 from junctor_router.domain.wait_estimate import UNKNOWN, Errors, new_pace
 
 REMEMBERED_MS = 120_000
@@ -306,6 +314,10 @@ class PoolState:
         for agent_id in task.preferred_agents:
             self.wishes.setdefault(agent_id, {})[task.contact_id] = None
 
+    def unwish(self, task: Task) -> None:
+        for agent_id in task.preferred_agents:
+            self.wishes[agent_id].pop(task.contact_id, None)
+
     def can_be_held(self, task: Task) -> bool:
         """Whether one of the preferred agents is here and may be offered the contact sooner or later."""
         agents = (self.agents.get(id) for id in task.preferred_agents if not task.excludes(id))
@@ -315,7 +327,7 @@ class PoolState:
         """Contacts that were kept for an agent who is gone are kept no longer; each is looked at by a tick of its own."""
         for contact_id in sorted(self.wishes.get(agent.id, ())):
             task = self.tasks[contact_id]
-            if task.line is not None and task.hold is Hold.FOR_PREFERRED and not self.can_be_held(task):
+            if task.line is not None and task.hold in FOR_SOMEBODY and not self.can_be_held(task):
                 task.held_until = min(task.held_until, self.now)
                 self.timers.set(HOLD, contact_id, task.held_until)
                 self.touch_task(task)
@@ -426,13 +438,13 @@ class PoolState:
         self.timers.set(PAUSE, task.contact_id, min(task.paused.values()))
         self.touch_task(task)
 
-    def requeued(self, task: Task, cause: str, agent_id: str) -> None:
+    def requeued(self, task: Task, cause: str, agent_id: str, to_agent_id: str = "") -> None:
         """Says that the contact is back; `matching.enter` puts it in line."""
         self.to_state(task, TaskState.QUEUED)
         task.assigned_at = task.ended_at = task.wrap_up_until = task.expires_at = 0
         task.parked_at = task.parked_ms = 0
         task.lead_with(NO_OFFER, ())
-        self.emit(TaskRequeued(task.contact_id, task.queue, cause, agent_id, task.edge))
+        self.emit(TaskRequeued(task.contact_id, task.queue, cause, agent_id, task.edge, to_agent_id))
 
     def finish(self, task: Task, state: TaskState, cause: str) -> None:
         """Forgets the contact but for its end. An offer has ended before; an agent in hand is freed."""
@@ -445,8 +457,7 @@ class PoolState:
             task.lead_with(NO_OFFER, ())
             self.release(self.agents[agent_id], task, worked=True)
         del self.tasks[task.contact_id]
-        for wished in task.preferred_agents:
-            self.wishes[wished].pop(task.contact_id, None)
+        self.unwish(task)
         self.tasks_to_match.discard(task.contact_id)
         self.remember(FinishedTask(task.contact_id, state, task.queue, agent_id, reservation_id, self.now, cause))
         self.dirty.add(("finished", task.contact_id))

@@ -42,6 +42,8 @@ LOWEST_PRIORITY = 9
 LONGEST_EXTENSION_MS = 30 * 60_000
 MAX_REQUIREMENTS = 32
 LONGEST_HOLD_MS = 24 * 3_600_000
+TRANSFER_HOLD_MS = 60_000
+"""How long a contact waits for the agent whom it is transferred to, where the caller does not say."""
 LATEST_MS = 31 * 24 * 3_600_000
 CLOSED = "closed"
 
@@ -115,21 +117,46 @@ def end(pool: PoolState, command: EndContact) -> EndContactResponse:
 
 
 def requeue(pool: PoolState, command: RequeueTask) -> RequeueTaskResponse:
-    """Back in line with its age. The agent who had it or was being offered it is left out for a moment."""
+    """Back in line with its age: for its queue, another one, or a named agent, who need not meet what the queue
+    requires. The agent who had it or was being offered it is left out for a moment."""
     task = _open(pool, command.contact_id)
     queue = command.queue or task.queue
     _check_queue(pool, queue)
+    if command.agent_id and command.agent_id not in (task.agent_id, *(offer.agent_id for offer in task.others)):
+        raise precondition("TASK_OF_ANOTHER", f"The contact {task.contact_id} is not with {command.agent_id}.")
+    if command.to_agent_id:
+        _check_transfer(pool, task, command)
     if task.state is TaskState.WRAPPING:
         raise precondition(
             "TASK_WRAPPING", f"The customer of {task.contact_id} is gone; there is nobody to put in line."
         )
-    back_in_line(pool, task, queue, command.cause or "requeued")
+    cause = command.cause or ("transferred" if command.to_agent_id else "requeued")
+    back_in_line(pool, task, queue, cause, command.to_agent_id, command.hold_ms or TRANSFER_HOLD_MS)
     matching.settle(pool)
     return RequeueTaskResponse(task.state)
 
 
-def back_in_line(pool: PoolState, task: Task, queue: str, cause: str) -> None:
-    """With its age; whoever had it, or was being offered it, is left out for a moment."""
+def _check_transfer(pool: PoolState, task: Task, command: RequeueTask) -> None:
+    to = pool.agents.get(command.to_agent_id)
+    if to is None or to.deleted:
+        raise not_found("AGENT_UNKNOWN", f"The agent {command.to_agent_id!r} is not known in the pool {pool.name}.")
+    if not to.logged_in:
+        raise precondition("AGENT_NOT_LOGGED_IN", f"The agent {to.id} is not logged in; nothing can be transferred.")
+    if to.id == task.agent_id:
+        raise precondition("TRANSFER_TO_HOLDER", f"{to.id} has the contact {task.contact_id} already.")
+    if to.id in task.excluded_agents:
+        raise precondition("AGENT_EXCLUDED", f"The request of {task.contact_id} excludes {to.id}.")
+    if not to.slots.get(task.channel):
+        raise precondition("CHANNEL_NOT_SERVED", f"{to.id} serves no {task.channel.name.lower()} in this session.")
+    if not 0 <= command.hold_ms <= LONGEST_HOLD_MS:
+        raise invalid("HOLD_OUT_OF_RANGE", f"hold_ms is {command.hold_ms}; 0 to {LONGEST_HOLD_MS} is allowed.")
+
+
+def back_in_line(
+    pool: PoolState, task: Task, queue: str, cause: str, to_agent_id: str = "", hold_ms: int = TRANSFER_HOLD_MS
+) -> None:
+    """With its age; whoever had it, or was being offered it, is left out for a moment. With `to_agent_id` it is kept for
+    that agent for `hold_ms`."""
     agents = [task.agent_id] if task.agent_id else []
     if task.state is TaskState.RESERVED:
         agents = pool.end_offers(task, ReservationState.RESCINDED, "requeued")
@@ -139,12 +166,16 @@ def back_in_line(pool: PoolState, task: Task, queue: str, cause: str) -> None:
         pool.leave_line(task)
     if task.state in IN_HAND:
         task.waiting_since = pool.now
-    if queue != task.queue or task.state in IN_HAND:
+    if queue != task.queue or task.state in IN_HAND or to_agent_id:
         matching.to_queue(pool, task, queue)
     for agent_id in agents:
         pool.pause(task, agent_id, pool.now + REQUEUE_PAUSE_MS)
-    pool.requeued(task, cause, agents[0] if agents else "")
-    matching.again(pool, task)
+    pool.requeued(task, cause, agents[0] if agents else "", to_agent_id)
+    if to_agent_id:
+        task.paused.pop(to_agent_id, None)
+        matching.keep_for(pool, task, to_agent_id, hold_ms)
+    else:
+        matching.again(pool, task)
 
 
 def accept(pool: PoolState, command: AcceptReservation) -> AcceptReservationResponse:

@@ -43,6 +43,11 @@ class Hold(IntEnum):
     NONE = 0
     FOR_PREFERRED = 1
     NOT_YET = 2
+    FOR_NAMED = 3
+    """Transferred to somebody, who need not meet what the queue requires."""
+
+
+FOR_SOMEBODY = frozenset({Hold.FOR_PREFERRED, Hold.FOR_NAMED})
 
 
 class ReservationState(IntEnum):

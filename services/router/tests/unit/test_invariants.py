@@ -234,9 +234,9 @@ class RouterMachine(RuleBasedStateMachine):
     def extend(self, contact, agent, more):
         self.do(c.ExtendWrapUp(agent, contact, more))
 
-    @rule(contact=contacts, queue=st.one_of(queues, st.just("")))
-    def requeue(self, contact, queue):
-        self.do(c.RequeueTask(contact, queue))
+    @rule(contact=contacts, queue=st.one_of(queues, st.just("")), to=st.one_of(st.just(""), agents))
+    def requeue(self, contact, queue, to):
+        self.do(c.RequeueTask(contact, queue, to_agent_id=to, hold_ms=5_000))
 
     @rule(agent=agents, state=st.sampled_from(list(AgentState)), some=st.sampled_from([(), (Channel.CHAT,)]))
     def log_in(self, agent, state, some):

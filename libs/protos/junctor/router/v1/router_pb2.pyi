@@ -390,6 +390,9 @@ class RequeueTaskRequest(_message.Message):
     CONTACT_ID_FIELD_NUMBER: _builtins.int
     QUEUE_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    TO_AGENT_ID_FIELD_NUMBER: _builtins.int
+    HOLD_MS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     tenant: _builtins.str
@@ -400,6 +403,14 @@ class RequeueTaskRequest(_message.Message):
     """The queue's slug; empty keeps the queue."""
     cause: _builtins.str
     """Why."""
+    agent_id: _builtins.str
+    """The agent who has it, or is being offered it: refused where that is another one. Empty means whoever it is."""
+    to_agent_id: _builtins.str
+    """The agent whom it is transferred to, who need not meet what the queue requires; empty for none. Refused where that
+    agent is not logged in.
+    """
+    hold_ms: _builtins.int
+    """Milliseconds (at most a day) for which it waits for that agent alone, before it is the queue's; 0 means 60,000."""
     def __init__(
         self,
         *,
@@ -408,10 +419,13 @@ class RequeueTaskRequest(_message.Message):
         contact_id: _builtins.str = ...,
         queue: _builtins.str = ...,
         cause: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        to_agent_id: _builtins.str = ...,
+        hold_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "contact_id", b"contact_id", "queue", b"queue", "request_id", b"request_id", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "cause", b"cause", "contact_id", b"contact_id", "hold_ms", b"hold_ms", "queue", b"queue", "request_id", b"request_id", "tenant", b"tenant", "to_agent_id", b"to_agent_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1901,6 +1915,7 @@ class TaskRequeued(_message.Message):
     CAUSE_FIELD_NUMBER: _builtins.int
     AGENT_ID_FIELD_NUMBER: _builtins.int
     EDGE_FIELD_NUMBER: _builtins.int
+    TO_AGENT_ID_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """The contact."""
     queue: _builtins.str
@@ -1911,6 +1926,8 @@ class TaskRequeued(_message.Message):
     """The agent who had it or was being offered it; empty for none."""
     edge: _builtins.str
     """The service that owns the contact."""
+    to_agent_id: _builtins.str
+    """The agent whom it is transferred to; empty for none."""
     def __init__(
         self,
         *,
@@ -1919,10 +1936,11 @@ class TaskRequeued(_message.Message):
         cause: _builtins.str = ...,
         agent_id: _builtins.str = ...,
         edge: _builtins.str = ...,
+        to_agent_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "cause", b"cause", "contact_id", b"contact_id", "edge", b"edge", "queue", b"queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "cause", b"cause", "contact_id", b"contact_id", "edge", b"edge", "queue", b"queue", "to_agent_id", b"to_agent_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

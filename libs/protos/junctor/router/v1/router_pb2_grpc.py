@@ -145,7 +145,8 @@ class RouterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RequeueTask(self, request, context):
-        """Puts an assigned contact back in line, with its age, for the same or another queue.
+        """Puts a contact back in line, with its age: a transfer to another queue or to a named agent, or for somebody else.
+        Agents may do so with what they have or are being offered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

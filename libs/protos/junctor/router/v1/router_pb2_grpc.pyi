@@ -41,7 +41,9 @@ class RouterServiceStub:
     CancelTask: _grpc.UnaryUnaryMultiCallable[_router_pb2.CancelTaskRequest, _router_pb2.CancelTaskResponse]
     """Takes a contact out of line, in every state before wrap-up."""
     RequeueTask: _grpc.UnaryUnaryMultiCallable[_router_pb2.RequeueTaskRequest, _router_pb2.RequeueTaskResponse]
-    """Puts an assigned contact back in line, with its age, for the same or another queue."""
+    """Puts a contact back in line, with its age: a transfer to another queue or to a named agent, or for somebody else.
+    Agents may do so with what they have or are being offered.
+    """
     EndContact: _grpc.UnaryUnaryMultiCallable[_router_pb2.EndContactRequest, _router_pb2.EndContactResponse]
     """The customer's side has ended: an assigned contact goes to wrap-up."""
     AcceptReservation: _grpc.UnaryUnaryMultiCallable[_router_pb2.AcceptReservationRequest, _router_pb2.AcceptReservationResponse]
@@ -84,7 +86,9 @@ class RouterServiceAsyncStub(RouterServiceStub):
     CancelTask: _aio.UnaryUnaryMultiCallable[_router_pb2.CancelTaskRequest, _router_pb2.CancelTaskResponse]  # type: ignore[assignment]
     """Takes a contact out of line, in every state before wrap-up."""
     RequeueTask: _aio.UnaryUnaryMultiCallable[_router_pb2.RequeueTaskRequest, _router_pb2.RequeueTaskResponse]  # type: ignore[assignment]
-    """Puts an assigned contact back in line, with its age, for the same or another queue."""
+    """Puts a contact back in line, with its age: a transfer to another queue or to a named agent, or for somebody else.
+    Agents may do so with what they have or are being offered.
+    """
     EndContact: _aio.UnaryUnaryMultiCallable[_router_pb2.EndContactRequest, _router_pb2.EndContactResponse]  # type: ignore[assignment]
     """The customer's side has ended: an assigned contact goes to wrap-up."""
     AcceptReservation: _aio.UnaryUnaryMultiCallable[_router_pb2.AcceptReservationRequest, _router_pb2.AcceptReservationResponse]  # type: ignore[assignment]
@@ -142,7 +146,9 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _router_pb2.RequeueTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.RequeueTaskResponse, _abc.Awaitable[_router_pb2.RequeueTaskResponse]]:
-        """Puts an assigned contact back in line, with its age, for the same or another queue."""
+        """Puts a contact back in line, with its age: a transfer to another queue or to a named agent, or for somebody else.
+        Agents may do so with what they have or are being offered.
+        """
 
     @_abc_1.abstractmethod
     def EndContact(
