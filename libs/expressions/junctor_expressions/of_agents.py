@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from junctor_expressions.cel import parse
 from junctor_expressions.tree import (
@@ -47,6 +48,7 @@ def words(kind: Kind) -> str:
     return _WANTED[kind][1]
 
 
+@lru_cache(maxsize=10_000)
 def value(text: str, kind: Kind | None) -> int | str | None:
     """An attribute's value as it is compared, None where the kind has no such one. Without a kind, digits are a number."""
     match kind:

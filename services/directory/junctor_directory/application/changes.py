@@ -47,13 +47,14 @@ class Changes:
         self._state_of = state_of
         self._commands = commands
         self._prompts = frozenset(prompts)
+        self._standing: dict[str, tuple[Configuration, list[Problem]]] = {}
 
     async def apply(self, request: pb.ApplyConfigurationRequest) -> pb.ApplyConfigurationResponse:
         """Raises INVALID_ARGUMENT with a violation for each problem, FAILED_PRECONDITION where the base moved on."""
         _check_names(request)
         if request.dry_run:
             state = self._state_of(request.tenant)
-            changes, warnings = self._judge(state, request)
+            changes, warnings = self._judge(state, request, request.tenant)
             return pb.ApplyConfigurationResponse(
                 revision=state.revision, changes=[change_message(change) for change in changes], warnings=warnings
             )
@@ -76,7 +77,7 @@ class Changes:
         attempt = copy.deepcopy(request)
         for number in range(ATTEMPTS):
             state = self._state_of(request.tenant)
-            _, warnings = self._judge(state, request)
+            _, warnings = self._judge(state, request, request.tenant)
             attempt.request_id = attempt_id(request.request_id, number)
             attempt.checked_revision = state.revision
             try:
@@ -91,7 +92,7 @@ class Changes:
         raise ServiceError(Code.ABORTED, "Others change the configuration all the time; try again.", retryable=True)
 
     def _judge(
-        self, state: Configuration, request: Message
+        self, state: Configuration, request: Message, tenant: str
     ) -> tuple[tuple[Change, ...], list[pb.ConfigurationWarning]]:
         """What the request changes, and the warnings of what comes of it. Raises what is wrong with it."""
         try:
@@ -105,8 +106,11 @@ class Changes:
                 del after[change.name]
             else:
                 after[change.name] = parsed(change.after)
+        known = self._standing.get(tenant)
+        if known is None or known[0] is not state:
+            known = self._standing[tenant] = (state, check(before, self._prompts).problems)
         found = check(after, self._prompts)
-        problems = new_problems(check(before, self._prompts), found)
+        problems = new_problems(known[1], found.problems)
         if problems:
             raise _refused(problems, reverting=isinstance(request, pb.RevertConfigurationRequest))
         return changes, [pb.ConfigurationWarning(field=w.field, text=w.text) for w in found.warnings]

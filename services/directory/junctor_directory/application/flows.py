@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from junctor.directory.v1 import directory_pb2 as pb
 
@@ -11,7 +11,7 @@ from junctor_directory.application.problems import Place, listed
 KEYS = "0123456789*#ABCD"
 
 
-def check_flow(place: Place, value: pb.Flow, *, queues: Iterable[str], prompts: frozenset[str]) -> None:
+def check_flow(place: Place, value: pb.Flow, *, queues: Collection[str], prompts: frozenset[str]) -> None:
     if not value.start:
         place.problem("start", f"a first node is needed; {listed('node', value.nodes)}")
     place.known("start", "node", value.start, value.nodes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 
@@ -39,10 +39,10 @@ class Place:
     def warning(self, path: str, text: str) -> None:
         self._findings.warnings.append(Problem(self._field(path), f"{self.kind} '{self.id}': {text}"))
 
-    def known(self, path: str, what: str, wanted: str, existing: Iterable[str]) -> None:
+    def known(self, path: str, what: str, wanted: str, existing: Collection[str]) -> None:
         """A problem where `wanted` does not exist; the empty one is no reference."""
-        if wanted and wanted not in (names := set(existing)):
-            self.problem(path, hint(what, wanted, names))
+        if wanted and wanted not in existing:
+            self.problem(path, hint(what, wanted, existing))
 
     def _field(self, path: str) -> str:
         return "/".join(part for part in (self.kind, self.id, path) if part)

@@ -49,10 +49,10 @@ def check(values: Values, prompts: frozenset[str]) -> Findings:
     return findings
 
 
-def new_problems(before: Findings, after: Findings) -> list[Problem]:
+def new_problems(before: Iterable[Problem], after: Iterable[Problem]) -> list[Problem]:
     """The problems that the change brings."""
-    known = set(before.problems)
-    return [problem for problem in after.problems if problem not in known]
+    known = set(before)
+    return [problem for problem in after if problem not in known]
 
 
 class _Checker:
@@ -60,7 +60,7 @@ class _Checker:
 
     def __init__(self, values: Values, prompts: frozenset[str]) -> None:
         self._prompts = prompts
-        self._ids: dict[str, list[str]] = defaultdict(list)
+        self._ids: dict[str, dict[str, None]] = defaultdict(dict)
         self._values = values
         self._expressions = Expressions(values)
         self._attributes = self._expressions.attributes
@@ -68,7 +68,7 @@ class _Checker:
         self._devices: dict[str, list[str]] = defaultdict(list)
         self._parents = {name.id: value.unit.parent for name, value in values.items() if name.kind == "unit"}
         for name in sorted(values):
-            self._ids[name.kind].append(name.id)
+            self._ids[name.kind][name.id] = None
             if name.kind == "agent" and values[name].agent.device:
                 self._devices[values[name].agent.device].append(name.id)
         self._pools_with_agents = {
@@ -227,7 +227,7 @@ class _Checker:
                     place.problem(f"{path}/parks/{n}", f"'{name}' cannot both go on beside it and be parked for it")
 
     def _pool(self, place: Place, pool: str) -> None:
-        place.known("pool", "pool", pool, [*self._ids["pool"], DEFAULT_POOL])
+        place.known("pool", "pool", pool, {**self._ids["pool"], DEFAULT_POOL: None})
 
     def _requirements(self, place: Place, path: str, queue: str, texts: Iterable[str]) -> None:
         """What contacts for the queue require of agents."""

@@ -137,11 +137,11 @@ def test_what_cannot_work_but_is_allowed_is_a_warning(text, sentence):
 def test_deleting_what_others_need_is_a_problem_of_those_who_need_it():
     before = values(GOOD)
     after = {name: value for name, value in before.items() if name.kind != "plan"}
-    (problem,) = new_problems(check(before, PROMPTS), check(after, PROMPTS))
+    (problem,) = new_problems(check(before, PROMPTS).problems, check(after, PROMPTS).problems)
     assert problem.text == "queue 'loans': plan 'strict' does not exist; there is no plan yet"
 
 
 def test_what_was_wrong_before_does_not_stand_in_the_way_of_a_change():
     before = {**values(GOOD), **values('values { id: "old" queue { plan: "gone" } }')}
     after = {**before, **values('values { id: "4002" number { flow: "main" } }')}
-    assert new_problems(check(before, PROMPTS), check(after, PROMPTS)) == []
+    assert new_problems(check(before, PROMPTS).problems, check(after, PROMPTS).problems) == []
