@@ -93,6 +93,10 @@ class Cluster:
         items: list[dict[str, Any]] = found["items"]
         return items
 
+    async def from_node(self, *command: str | Path, limit: float = 60.0) -> str:
+        """Runs a program where the site's node runs: what it reaches, the site reaches."""
+        return await run("nsenter", f"--net=/var/run/netns/junctor-{self.name}", *command, limit=limit)
+
     async def inside(self, *command: str | Path, limit: float = 300.0) -> str:
         """Runs a program on this machine that finds the cluster's names."""
         resolver = self.directory / "resolv.conf"
