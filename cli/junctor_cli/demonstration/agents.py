@@ -186,7 +186,7 @@ class Agent:
             tenant=TENANT,
             agent_id=self.part.agent_id,
             contact_id=contact_id,
-            disposition="done",
+            disposition="solved",
         )
         await rpc(self.router.CompleteTask(request, timeout=10))
 

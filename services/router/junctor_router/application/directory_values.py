@@ -68,6 +68,8 @@ def journalled(value: pb.Value) -> pb.Value:
     elif kind == "tenant":
         kept.ClearField("tenant")
         kept.tenant.time_zone = value.tenant.time_zone
+        kept.tenant.not_ready_reasons.extend(value.tenant.not_ready_reasons)
+        kept.tenant.dispositions.extend(value.tenant.dispositions)
         kept.tenant.connection_grace_ms = value.tenant.connection_grace_ms
         for name, one in value.tenant.interruptions.items():
             kept.tenant.interruptions[name].CopyFrom(one)
@@ -170,7 +172,8 @@ def _minute(text: str) -> int:
 
 def _tenant(m: pb.Tenant) -> TenantValue:
     grace_ms = m.connection_grace_ms or DEFAULT_CONNECTION_GRACE_MS
-    return TenantValue(m.time_zone, _interruptions(m.interruptions), grace_ms)
+    interruptions = _interruptions(m.interruptions)
+    return TenantValue(m.time_zone, interruptions, grace_ms, tuple(m.not_ready_reasons), tuple(m.dispositions))
 
 
 _READ: dict[str, Callable[[Any], Value]] = {

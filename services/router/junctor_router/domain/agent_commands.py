@@ -63,6 +63,10 @@ def set_state(pool: PoolState, command: SetAgentState) -> SetAgentStateResponse:
     agent = known(pool, command.agent_id)
     if command.state not in SETTABLE:
         raise invalid("STATE_NOT_SETTABLE", "An agent can be set to ready or not ready; log_out ends the session.")
+    reasons = pool.tenant_value.not_ready_reasons
+    if command.reason and reasons and command.reason not in reasons:
+        what = f"The reason {command.reason!r} is none of the tenant's: {', '.join(reasons)}."
+        raise invalid("REASON_UNKNOWN", what)
     if not agent.logged_in:
         raise precondition("AGENT_NOT_LOGGED_IN", f"The agent {agent.id} is not logged in.")
     if command.state is AgentState.READY:

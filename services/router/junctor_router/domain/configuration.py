@@ -149,11 +149,13 @@ class CalendarValue:
 @dataclass(frozen=True, slots=True)
 class TenantValue:
     """`interruptions`: only those that are not the default. `connection_grace_ms`: how long an agent whose workspace is
-    gone is waited for; negative: for ever."""
+    gone is waited for; negative: for ever. `not_ready_reasons`, `dispositions`: those there are; empty allows any."""
 
     time_zone: str = ""
     interruptions: tuple[Interruption, ...] = ()
     connection_grace_ms: int = DEFAULT_CONNECTION_GRACE_MS
+    not_ready_reasons: tuple[str, ...] = ()
+    dispositions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

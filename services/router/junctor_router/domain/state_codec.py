@@ -335,12 +335,19 @@ def _plan(plain: list[Any]) -> PlanValue:
 
 
 def _tenant_to_plain(value: TenantValue) -> list[Any]:
-    return [value.time_zone, [interruption_to_plain(one) for one in value.interruptions], value.connection_grace_ms]
+    return [
+        value.time_zone,
+        [interruption_to_plain(one) for one in value.interruptions],
+        value.connection_grace_ms,
+        list(value.not_ready_reasons),
+        list(value.dispositions),
+    ]
 
 
 def _tenant(plain: list[Any]) -> TenantValue:
-    zone, interruptions, grace_ms = plain
-    return TenantValue(zone, tuple(interruption_from_plain(one) for one in interruptions), grace_ms)
+    zone, interruptions, grace_ms, reasons, dispositions = plain
+    rules = tuple(interruption_from_plain(one) for one in interruptions)
+    return TenantValue(zone, rules, grace_ms, tuple(reasons), tuple(dispositions))
 
 
 def _calendar(plain: list[Any]) -> CalendarValue:

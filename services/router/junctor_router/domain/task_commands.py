@@ -25,6 +25,7 @@ from junctor_router.domain.commands import (
 from junctor_router.domain.events import ReservationAccepted, TaskCanceled, TaskCompleted, TaskQueued, TaskWrapping
 from junctor_router.domain.expression import ExpressionRefused
 from junctor_router.domain.pool_state import PoolState
+from junctor_router.domain.predicted_value import SEGMENT
 from junctor_router.domain.reservation import REQUEUE_PAUSE_MS, Offer, pause_after_rejection
 from junctor_router.domain.task import FinishedTask, Task
 from junctor_router.domain.timers import OFFER, WRAP_UP
@@ -221,8 +222,12 @@ def reject(pool: PoolState, command: RejectReservation) -> RejectReservationResp
 
 def complete(pool: PoolState, command: CompleteTask) -> CompleteTaskResponse:
     """Ends the wrap-up."""
+    known = pool.tenant_value.dispositions
+    if command.disposition and known and command.disposition not in known:
+        what = f"The disposition {command.disposition!r} is none of the tenant's: {', '.join(known)}."
+        raise invalid("DISPOSITION_UNKNOWN", what)
     task = _wrapping(pool, command.contact_id, command.agent_id)
-    completed(pool, task, command.disposition, by_timer=False)
+    completed(pool, task, command.disposition, by_timer=False, outcome_value=command.outcome_value)
     matching.settle(pool)
     return CompleteTaskResponse()
 
@@ -241,7 +246,7 @@ def extend(pool: PoolState, command: ExtendWrapUp) -> ExtendWrapUpResponse:
     return ExtendWrapUpResponse(task.wrap_up_until)
 
 
-def completed(pool: PoolState, task: Task, disposition: str, by_timer: bool) -> None:
+def completed(pool: PoolState, task: Task, disposition: str, by_timer: bool, outcome_value: int = 0) -> None:
     """The contact is done and its agent's slot is free."""
     pool.emit(
         TaskCompleted(
@@ -256,6 +261,8 @@ def completed(pool: PoolState, task: Task, disposition: str, by_timer: bool) -> 
             by_timer,
             task.edge,
             task.parked_ms,
+            outcome_value,
+            task.data.get(SEGMENT, ""),
         )
     )
     pool.finish(task, TaskState.COMPLETED, disposition)

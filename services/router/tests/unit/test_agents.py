@@ -9,7 +9,7 @@ from junctor_router.domain.commands import (
     ReportDevice,
     SetAgentState,
 )
-from junctor_router.domain.configuration import AgentValue, Step
+from junctor_router.domain.configuration import AgentValue, Step, TenantValue
 from junctor_router.domain.values import AgentOrder, AgentState, AttributeType, Channel, DeviceState, TaskState
 from router_given import names
 
@@ -248,3 +248,18 @@ def test_a_type_that_is_declared_later_is_read_again(centre):
     centre.wait(10)
     assert centre.person("ann").member.attributes == {"loan": "7"}
     assert centre.arrive("c1", queue="loans").response.state is TaskState.QUEUED
+
+
+def test_reasons_and_dispositions_are_the_tenants(centre):
+    centre.configure("self", TenantValue(not_ready_reasons=("break",), dispositions=("solved",)), "tenant")
+    centre.agent("ann")
+    refusal = centre.do(SetAgentState("ann", AgentState.NOT_READY, "nap")).refusal
+    assert (refusal.reason, refusal.code) == ("REASON_UNKNOWN", "invalid_argument")
+    assert "break" in refusal.message
+    centre.arrive("c1")
+    centre.accept("c1")
+    centre.do(EndContact("c1"))
+    assert centre.do(CompleteTask("ann", "c1", "guessed")).refusal.reason == "DISPOSITION_UNKNOWN"
+    assert centre.do(CompleteTask("ann", "c1", "solved")).refusal is None
+    assert centre.do(SetAgentState("ann", AgentState.NOT_READY, "break")).response.state is AgentState.NOT_READY
+    assert centre.do(SetAgentState("ann", AgentState.NOT_READY)).refusal is None

@@ -786,11 +786,11 @@ class Tenant(_message.Message):
     """
     @_builtins.property
     def not_ready_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Not Ready reason codes."""
+        """Not Ready reason codes: the router refuses others; empty allows any."""
 
     @_builtins.property
     def dispositions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Outcome codes."""
+        """Outcome codes: the router refuses others; empty allows any."""
 
     @_builtins.property
     def interruptions(self) -> _containers.MessageMap[_builtins.str, Global___Interruption]:
