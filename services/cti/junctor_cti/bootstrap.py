@@ -13,6 +13,7 @@ from junctor_journal.static_pump import StaticPump
 from junctor_service.foundation import Foundation
 from junctor_service.ids import edge_id
 from junctor_service.run import Service
+from junctor_service.settings import SettingsError
 
 from junctor_cti.adapters.prompts import Prompts
 from junctor_cti.adapters.sip.edge import SipEdge
@@ -20,6 +21,7 @@ from junctor_cti.adapters.sip.settings import SipSettings
 from junctor_cti.application.calls import new_fold
 from junctor_cti.application.effects import CallEffects
 from junctor_cti.application.entry_points import EntryPoints
+from junctor_cti.application.other_sites import OtherSites
 from junctor_cti.application.performer import Peers
 from junctor_cti.application.reactions import TOPICS, reactions
 from junctor_cti.entrypoints.edge import EdgeComponent
@@ -65,7 +67,16 @@ def bind(settings: CtiSettings) -> Service:
         peers,
         Prompts(settings.prompts),
         lambda on_event: SipEdge(sip, on_event),
+        _other_sites(settings),
     )
     f.react(TOPICS, reactions(f.commands, edge_id("cti", settings.site)))
     servicer = CtiServicer(f.commands, lambda: [ledger.state(p) for p in range(ledger.partitions)], edge)  # type: ignore[misc]
     return f.service([(cti_pb2_grpc.add_CtiServiceServicer_to_server, servicer)], before=[edge])
+
+
+def _other_sites(settings: CtiSettings) -> OtherSites:
+    if settings.other_sites and settings.other_sites_secret is None:
+        raise SettingsError(["JUNCTOR_CTI__OTHER_SITES is set, but JUNCTOR_CTI__OTHER_SITES_SECRET is not."])
+    secret = settings.other_sites_secret.reveal().encode() if settings.other_sites_secret else secrets.token_bytes(32)
+    pairs = (item.partition("=") for item in settings.other_sites or ())
+    return OtherSites(settings.site, {site: address for site, _, address in pairs}, secret)

@@ -28,6 +28,12 @@ class CtiSettings(CommonSettings):
     sip_requests_per_second: int = setting("More from one source are refused; 0: no limit.", default=0, minimum=0)
     media_ng: HostPort = setting("The media server's ng port.", default=HostPort("127.0.0.1", 2223))
     dtmf_listen: HostPort = setting("Where the media server reports digits.", default=HostPort("127.0.0.1", 2224))
+    other_sites: tuple[str, ...] | None = setting(
+        "The edges of other sites: site=host:port, separated by commas.",
+        default=None,
+        pattern=r"[a-z][a-z0-9-]{0,15}=[A-Za-z0-9.-]+:\d{1,5}",
+    )
+    other_sites_secret: Secret | None = setting("What the edges of all sites sign their calls with.", default=None)
     route_tries: int = setting(
         "Tries of 2 s to put a contact in line before the default treatment; 15 outlast a restart of the router.",
         default=15,

@@ -11,6 +11,7 @@ from junctor_cti.domain import commands, decide, events
 from junctor_cti.domain.call import Call
 from junctor_cti.domain.decide import Line
 from junctor_cti.domain.device import STREAM, Device
+from junctor_cti.domain.relay import Relay
 from junctor_cti.domain.turn import Rejected
 
 MAPPING = Mapping(protos=[cti_pb2, contact_pb2], domain=[commands, events])
@@ -38,6 +39,11 @@ def device_stream(device: str) -> str:
 def call_of(fold: AggregateFold[Line], tenant: str, contact_id: str) -> Call | None:
     line = fold.get(tenant, contact_id)
     return line.call if line is not None else None
+
+
+def relay_of(fold: AggregateFold[Line], tenant: str, stream: str) -> Relay | None:
+    line = fold.get(tenant, stream)
+    return line.relay if line is not None else None
 
 
 def device_of(fold: AggregateFold[Line], tenant: str, stream: str) -> Device | None:

@@ -17,9 +17,11 @@ from junctor_service.ids import sip_contact_id, uuid7
 
 from junctor_cti.application.calls import device_stream
 from junctor_cti.application.entry_points import caller_data
+from junctor_cti.application.other_sites import TICKET
 from junctor_cti.application.ports import sip_events as sip
 from junctor_cti.application.ports.edge import UnknownLeg, WrongState
 from junctor_cti.application.ports.media import HeardDigit
+from junctor_cti.domain.relay import stream_of
 
 if TYPE_CHECKING:
     from junctor_cti.application.slot import Slot
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GRACE = 0.5
-NOT_FOUND, TEMPORARILY_UNAVAILABLE, UNAVAILABLE, DECLINE = 404, 480, 503, 603
+FORBIDDEN, NOT_FOUND, UNAVAILABLE, DECLINE = 403, 404, 503, 603
 RETRY_AFTER = {"Retry-After": "5"}
 INBOUND_TRUNK = "default"
 
@@ -82,6 +84,9 @@ class EdgeEvents:
 
     def _incoming(self, event: sip.IncomingCall) -> None:
         slot = self._slot
+        if TICKET in event.headers:
+            self._relay(event)
+            return
         entry = slot.entry_points.of_number(event.called_number)
         if entry is None:
             log.warning("unknown number", extra={"called_number": event.called_number, "source": event.source})
@@ -113,6 +118,33 @@ class EdgeEvents:
         )
         self._record(fact, f"{contact_id}/arrived", entry.tenant, contact_id)
 
+    def _relay(self, event: sip.IncomingCall) -> None:
+        """The edge of another site asks for an agent's phone."""
+        slot = self._slot
+        ticket = slot.others.verified(event.headers[TICKET], event.sdp, slot.clock.now_ms())
+        if ticket is None or ticket.device != event.called_number:
+            log.warning("relay refused: no such ticket", extra={"source": event.source})
+            slot.edge.reject(event.leg_id, FORBIDDEN, "Forbidden")
+            return
+        if not slot.takes_calls:
+            slot.edge.reject(event.leg_id, UNAVAILABLE, "Service Unavailable", RETRY_AFTER)
+            return
+        stream = stream_of(ticket.contact_id, event.leg_id)
+        slot.know(event.leg_id, ticket.tenant, stream, customer=True, reservation_id=ticket.reservation_id)
+        fact = cti_pb2.RelayArrived(
+            tenant=ticket.tenant,
+            contact_id=ticket.contact_id,
+            leg_id=event.leg_id,
+            reservation_id=ticket.reservation_id,
+            agent_id=ticket.agent_id,
+            device=ticket.device,
+            site=ticket.site,
+            caller_number=event.caller_number,
+            sdp=event.sdp,
+            leg_record=event.record,
+        )
+        self._record(fact, f"{stream}/arrived", ticket.tenant, stream)
+
     def _left(self, event: sip.Cleared | sip.Canceled) -> None:
         """The peer ended its leg, or our BYE is done. A peer's BYE is answered once the journal has it."""
         accept: Callable[[], None] | None = None
@@ -140,10 +172,12 @@ class EdgeEvents:
             return
         self._slot.facts.keep()
         accept()
-        call = self._slot.call(contact_id)
-        if call is None:
+        relay, call = self._slot.relay(contact_id), self._slot.call(contact_id)
+        if relay is not None:
+            others = [leg.id for leg in (relay.trunk, relay.phone) if leg is not None and leg.id != leg_id]
+        elif call is None:
             return
-        if leg_id != call.customer.id:
+        elif leg_id != call.customer.id:
             others = [call.customer.id] if call.state == "bridged" else []
         else:
             others = [call.agent.id] if call.agent is not None else []

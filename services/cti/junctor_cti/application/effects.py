@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from junctor.cti.v1 import cti_pb2
@@ -17,10 +18,11 @@ from junctor_service.trace_context import contact_traceparent
 
 from junctor_cti.application.calls import device_stream
 from junctor_cti.application.performer import Peers, Performer, disown
+from junctor_cti.application.relay_performer import RelayPerformer
 from junctor_cti.application.slot import Slot
-from junctor_cti.domain.call import Call
 from junctor_cti.domain.device import Device
-from junctor_cti.domain.todo import Todo, todo
+from junctor_cti.domain.relay import contact_of
+from junctor_cti.domain.todo import Todo, relay_todo, todo
 
 log = logging.getLogger(__name__)
 
@@ -33,18 +35,18 @@ class CallEffects:
     def __init__(self, tasks: EffectTasks, telemetry: Telemetry) -> None:
         self._tasks = tasks
         self._telemetry = telemetry
-        self._slots: dict[int, tuple[Slot, Performer, Peers]] = {}
+        self._slots: dict[int, tuple[Slot, Performer, RelayPerformer, Peers]] = {}
         self._done: dict[str, set[str]] = {}
         self._takeovers: set[asyncio.Task[None]] = set()
 
-    def serve(self, slot: Slot, performer: Performer, peers: Peers) -> None:
+    def serve(self, slot: Slot, performer: Performer, relays: RelayPerformer, peers: Peers) -> None:
         """The slot is one of this process."""
-        self._slots[slot.partition] = (slot, performer, peers)
+        self._slots[slot.partition] = (slot, performer, relays, peers)
 
     def on_entry(self, partition: int, entry: EntryRead, mine: bool) -> None:
         if not mine or partition not in self._slots:
             return
-        slot, _, peers = self._slots[partition]
+        slot, _, _, peers = self._slots[partition]
         body = entry.body
         if isinstance(body, cti_pb2.OfferReported) and entry.outcome.refusal is not None:
             self._tasks.start(
@@ -72,7 +74,7 @@ class CallEffects:
             self._tasks.end(partition)
 
     async def _take_over(self, partition: int) -> None:
-        slot, _, _ = self._slots[partition]
+        slot = self._slots[partition][0]
         try:
             await slot.take_over()
         except OSError as error:
@@ -84,40 +86,44 @@ class CallEffects:
 
     def _look(self, slot: Slot, tenant: str, stream: str) -> None:
         line = slot.fold.get(tenant, stream)
+        slot.devices.see(stream, line)
+        _, performer, relays, _ = self._slots[slot.partition]
         if line is None:
             self._done.pop(stream, None)
             slot.forget(stream)
         elif line.call is not None:
-            self._start(slot, line.call)
+            self._start(slot, stream, performer, todo(line.call))
+        elif line.relay is not None:
+            slot.know_contact(tenant, stream)
+            self._start(slot, stream, relays, relay_todo(line.relay))
         elif line.device is not None and line.device.reported < line.device.changes:
             self._report(slot, line.device)
 
-    def _start(self, slot: Slot, call: Call) -> None:
-        _, performer, _ = self._slots[slot.partition]
-        done = self._done.setdefault(call.contact_id, set())
-        for wanted in todo(call):
+    def _start(self, slot: Slot, stream: str, performer: Performer | RelayPerformer, asked_for: Iterable[Todo]) -> None:
+        done = self._done.setdefault(stream, set())
+        for wanted in asked_for:
             if wanted.key in done:
                 continue
             self._tasks.start(
                 slot.partition,
-                f"{call.contact_id}/{wanted.key}",
-                lambda wanted=wanted: self._do(performer, call.contact_id, wanted, done),  # type: ignore[misc]
-                lambda error, wanted=wanted: performer.failed(call.contact_id, wanted, error),  # type: ignore[misc]
+                f"{stream}/{wanted.key}",
+                lambda wanted=wanted: self._do(performer, stream, wanted, done),  # type: ignore[misc]
+                lambda error, wanted=wanted: performer.failed(stream, wanted, error),  # type: ignore[misc]
                 performer.tries(wanted),
             )
 
-    async def _do(self, performer: Performer, contact_id: str, wanted: Todo, done: set[str]) -> None:
+    async def _do(self, performer: Performer | RelayPerformer, stream: str, wanted: Todo, done: set[str]) -> None:
         with self._telemetry.span(
-            "cti.step", traceparent=contact_traceparent(contact_id), attributes={"step": wanted.key}
+            "cti.step", traceparent=contact_traceparent(contact_of(stream)), attributes={"step": wanted.key}
         ):
-            await performer.do(contact_id, wanted)
+            await performer.do(stream, wanted)
         done.add(wanted.key)
 
     def _report(self, slot: Slot, device: Device) -> None:
         """The router is told what the phone does; a phone that is nobody's is only noted."""
         changes, state = device.changes, device.state
         found = slot.entry_points.agent_of_device(device.device)
-        _, _, peers = self._slots[slot.partition]
+        peers = self._slots[slot.partition][3]
 
         async def report() -> None:
             if found is not None:

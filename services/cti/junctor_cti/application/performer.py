@@ -6,6 +6,7 @@ fact: that it is done, or that it failed for good.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from junctor_service.client import rpc
 from junctor_service.errors import Code, ServiceError
 from junctor_service.ids import edge_id, step_request_id
 
+from junctor_cti.application.leg_ending import LegEnding
+from junctor_cti.application.other_sites import TICKET, Ticket
 from junctor_cti.application.ports.edge import UnknownLeg, WrongState
 from junctor_cti.application.ports.media import PromptFiles
 from junctor_cti.application.ports.media_errors import MediaCallUnknown, MediaError, UnusableSdp
@@ -31,7 +34,8 @@ log = logging.getLogger(__name__)
 
 ROUTE_SECONDS, CALL_SECONDS = 2.0, 5.0
 ENDLESS = 10_000
-NOT_ACCEPTABLE, UNAVAILABLE, NO_BINDING = 488, 503, 480
+OTHER_SITE_SECONDS = 2.0
+NOT_ACCEPTABLE, UNAVAILABLE, NO_BINDING, BUSY_HERE = 488, 503, 480, 486
 VOICE = contact_pb2.CHANNEL_VOICE
 GONE = (Code.NOT_FOUND, Code.FAILED_PRECONDITION)
 
@@ -118,40 +122,13 @@ class Performer:
         self._at_edge(self._slot.edge.send_answer, leg_id)
 
     async def _clear(self, call: Call, leg_id: str) -> None:
-        """Ends a leg in whatever state it is; the edge's `Cleared` becomes the fact, or this does where there is none."""
-        edge = self._slot.edge
-        try:
-            state = edge.state(leg_id)
-            if state in ("incoming", "proceeding"):
-                edge.reject(leg_id, UNAVAILABLE)
-            elif state == "ending":
-                return
-            elif state != "ended":
-                record = edge.prepare_bye(leg_id)
-                fact = cti_pb2.LegRecorded(contact_id=call.contact_id, leg_id=leg_id, leg_record=record)
-                await self._record(call, fact, f"{leg_id}/bye")
-                edge.send_bye(leg_id)
-                return
-        except (UnknownLeg, WrongState) as error:
-            log.info("leg is gone already", extra={"leg_id": leg_id, "error": str(error)})
-        await self._leg_gone(call, leg_id)
+        await self._ending(call).clear(leg_id)
 
     async def _cancel(self, call: Call, leg_id: str) -> None:
-        try:
-            state = self._slot.edge.state(leg_id)
-            if state == "ended":
-                await self._leg_gone(call, leg_id)
-            elif state in ("prepared", "ringing", "early"):
-                self._slot.edge.cancel(leg_id)
-            else:
-                await self._clear(call, leg_id)
-        except UnknownLeg:
-            await self._leg_gone(call, leg_id)
+        await self._ending(call).cancel(leg_id)
 
-    async def _leg_gone(self, call: Call, leg_id: str) -> None:
-        customer = leg_id == call.customer.id
-        fact = cti_pb2.LegCleared(contact_id=call.contact_id, leg_id=leg_id, customer=customer, cause="bye")
-        await self._record(call, fact, f"{leg_id}/cleared")
+    def _ending(self, call: Call) -> LegEnding:
+        return LegEnding(self._slot, call.tenant, call.contact_id, call.customer.id)
 
     # --- flow and prompts
 
@@ -189,31 +166,53 @@ class Performer:
     async def _ring(self, call: Call, reservation_id: str) -> None:
         assert call.offer is not None
         leg_id = f"{call.contact_id}/{reservation_id}"
-        aor = f"sip:{call.offer.device}@{self._realm}"
         self._slot.know(leg_id, call.tenant, call.contact_id, customer=False, reservation_id=reservation_id)
-        if not call.offer.device or not self._slot.edge.contacts(aor):
+        aor = f"sip:{call.offer.device}@{self._realm}"
+        here = bool(call.offer.device and self._slot.edge.contacts(aor))
+        site = None if here or not call.offer.device else self._slot.others.first()
+        if not here and site is None:
             await self._agent_failed(call, reservation_id, NO_BINDING)
+            return
+        if here and (
+            holder := self._slot.devices.take(call.tenant, call.offer.device, call.contact_id, reservation_id)
+        ):
+            log.info("phone is taken", extra={"device": call.offer.device, "by_reservation": holder.reservation_id})
+            await self._agent_failed(call, reservation_id, BUSY_HERE)
             return
         sdp = await self._slot.media.offer_far(call.contact_id, self._slot.open(call.sdp, call.tenant))
         caller = self._slot.open(call.caller_number, call.tenant)
+        headers = {"X-Contact-Id": call.contact_id}
+        if site is not None:
+            headers[TICKET] = self._slot.others.sign(_ticket(self._slot.site, call), sdp, self._slot.clock.now_ms())
+        target = aor if site is None else self._slot.others.uri(site, call.offer.device)
+        from_uri = f"sip:{caller or 'anonymous'}@{self._realm}"
         try:
-            record = self._slot.edge.prepare_invite(
-                leg_id,
-                aor,
-                f"sip:{caller or 'anonymous'}@{self._realm}",
-                caller,
-                sdp,
-                {"X-Contact-Id": call.contact_id},
-            )
+            record = self._slot.edge.prepare_invite(leg_id, target, from_uri, caller, sdp, headers)
         except WrongState:
             record = self._slot.edge.record(leg_id)
         fact = cti_pb2.AgentLegPrepared(
-            contact_id=call.contact_id, leg_id=leg_id, reservation_id=reservation_id, leg_record=record
+            contact_id=call.contact_id,
+            leg_id=leg_id,
+            reservation_id=reservation_id,
+            leg_record=record,
+            site=site or "",
         )
         await self._record(call, fact, f"{leg_id}/prepared")
 
     async def _send_invite(self, call: Call, leg_id: str) -> None:
         self._at_edge(self._slot.edge.send_invite, leg_id)
+        if call.offer is not None and call.offer.site:
+            await asyncio.sleep(OTHER_SITE_SECONDS)
+            if self._silent(leg_id):
+                log.warning("the other site's edge is silent", extra={"site": call.offer.site})
+                await self._agent_failed(call, call.offer.reservation_id, NO_BINDING)
+
+    def _silent(self, leg_id: str) -> bool:
+        """Whether an INVITE has had no answer of any kind that is told of: an edge that lives sends 180 at once."""
+        try:
+            return self._slot.edge.state(leg_id) == "ringing"
+        except UnknownLeg:
+            return False
 
     async def _join(self, call: Call, reservation_id: str) -> None:
         """The agent's phone answered: only once the router says that the contact is the agent's are they joined."""
@@ -377,3 +376,9 @@ class Performer:
             command(leg_id, *arguments)
         except (UnknownLeg, WrongState) as error:
             log.info("leg moved on meanwhile", extra={"leg_id": leg_id, "error": str(error)})
+
+
+def _ticket(site: str, call: Call) -> Ticket:
+    assert call.offer is not None
+    offer = call.offer
+    return Ticket(site, call.tenant, call.contact_id, offer.reservation_id, offer.agent_id, offer.device)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from google.protobuf.message import Message
@@ -19,22 +19,26 @@ from junctor_service.commands import Commands
 from junctor_service.personal_data import Sealer
 from junctor_service.trace_context import contact_traceparent
 
-from junctor_cti.application.calls import call_of
+from junctor_cti.application.calls import call_of, relay_of
+from junctor_cti.application.device_slots import DeviceSlots
 from junctor_cti.application.edge_events import EdgeEvents
 from junctor_cti.application.entry_points import EntryPoints
 from junctor_cti.application.facts import Facts
+from junctor_cti.application.other_sites import OtherSites
 from junctor_cti.application.ports.edge import BadRecord, Edge, UnknownLeg
 from junctor_cti.application.ports.media import MediaPort
 from junctor_cti.domain.call import Call, Leg
 from junctor_cti.domain.decide import Line
 from junctor_cti.domain.device import STREAM, Device
+from junctor_cti.domain.relay import Relay, contact_of
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """The call that a leg at the edge belongs to."""
+    """What a leg at the edge belongs to: `contact_id` is the stream of a call or of a relay, `customer` the side that
+    came in."""
 
     tenant: str
     contact_id: str
@@ -58,6 +62,7 @@ class Slot:
         clock: Clock,
         log_available: Callable[[], bool],
         new_edge: Callable[[EdgeEvents], Edge],
+        others: OtherSites,
     ) -> None:
         self.partition = partition
         self.site = site
@@ -66,6 +71,8 @@ class Slot:
         self.entry_points = entry_points
         self.sealer = sealer
         self.clock = clock
+        self.others = others
+        self.devices = DeviceSlots()
         self.legs: dict[str, Whose] = {}
         self.ready = False
         self.events = EdgeEvents(self)
@@ -86,6 +93,13 @@ class Slot:
         """The partition as the journal has it; read only."""
         return self._ledger.state(self.partition)  # type: ignore[return-value]
 
+    @property
+    def live_calls(self) -> int:
+        """Calls of this slot that are not closed; 0 while the slot is not served."""
+        if not self.ready:
+            return 0
+        return sum(line.call is not None and line.call.state != "closed" for line in list(self.fold.streams().values()))
+
     def know(self, leg_id: str, tenant: str, contact_id: str, *, customer: bool, reservation_id: str = "") -> None:
         self.legs[leg_id] = Whose(tenant, contact_id, customer, reservation_id)
         self._tenants[contact_id] = tenant
@@ -98,8 +112,13 @@ class Slot:
         tenant = self._tenants.get(contact_id)
         return call_of(self.fold, tenant, contact_id) if tenant is not None else None
 
+    def relay(self, stream: str) -> Relay | None:
+        """The relay as the journal has it, if it is of this slot."""
+        tenant = self._tenants.get(stream)
+        return relay_of(self.fold, tenant, stream) if tenant is not None else None
+
     def forget(self, contact_id: str) -> None:
-        """The call is over and nothing is owed."""
+        """The call or relay is over and nothing is owed."""
         self._tenants.pop(contact_id, None)
         for leg_id in [leg_id for leg_id, whose in self.legs.items() if whose.contact_id == contact_id]:
             del self.legs[leg_id]
@@ -107,14 +126,14 @@ class Slot:
 
     async def record(self, fact: Message, id: str, tenant: str, stream: str) -> Any:
         """The recorded outcome of a fact of this edge; its personal data are sealed with the contact's key."""
-        contact = not stream.startswith(STREAM)
+        contact = "" if stream.startswith(STREAM) else contact_of(stream)
         input = self._commands.fact(
-            self.sealer.seal(fact, tenant, stream),
+            self.sealer.seal(fact, tenant, contact or stream),
             id=f"cti/{id}",
             tenant=tenant,
             stream=stream,
-            correlation_id=stream if contact else "",
-            traceparent=contact_traceparent(stream) if contact else "",
+            correlation_id=contact,
+            traceparent=contact_traceparent(contact) if contact else "",
         )
         return await self.facts.record(input)
 
@@ -133,9 +152,12 @@ class Slot:
             await self.edge.start()
             self._edge_started = True
         legs = 0
-        for line in list(self.fold.streams().values()):
+        for (_, stream), line in list(self.fold.streams().items()):
+            self.devices.see(stream, line)
             if line.device is not None:
                 self._adopt_device(line.device)
+            elif line.relay is not None:
+                legs += self._adopt_relay(line.relay)
             elif line.call is not None:
                 legs += self._adopt_call(line.call)
         self.ready = True
@@ -153,22 +175,30 @@ class Slot:
             await self.edge.stop()
 
     def _adopt_call(self, call: Call) -> int:
-        adopted = self._adopt_leg(call, call.customer, customer=True)
+        whose = Whose(call.tenant, call.contact_id, customer=True)
+        adopted = self._adopt_leg(whose, call.customer)
         for leg in (call.agent, *call.leaving):
             if leg is not None:
                 reservation = call.offer.reservation_id if call.offer is not None and leg is call.agent else ""
-                adopted += self._adopt_leg(call, leg, customer=False, reservation_id=reservation)
+                adopted += self._adopt_leg(replace(whose, customer=False, reservation_id=reservation), leg)
         return adopted
 
-    def _adopt_leg(self, call: Call, leg: Leg, *, customer: bool, reservation_id: str = "") -> int:
-        self.know(leg.id, call.tenant, call.contact_id, customer=customer, reservation_id=reservation_id)
+    def _adopt_relay(self, relay: Relay) -> int:
+        whose = Whose(relay.tenant, relay.stream, customer=True, reservation_id=relay.reservation_id)
+        legs = [leg for leg in (relay.phone, *relay.leaving) if leg is not None]
+        return self._adopt_leg(whose, relay.trunk) + sum(
+            self._adopt_leg(replace(whose, customer=False), leg) for leg in legs
+        )
+
+    def _adopt_leg(self, whose: Whose, leg: Leg) -> int:
+        self.know(leg.id, whose.tenant, whose.contact_id, customer=whose.customer, reservation_id=whose.reservation_id)
         if leg.phase == "gone":
             return 0
         try:
             self.edge.state(leg.id)
         except UnknownLeg:
             try:
-                self.edge.adopt(self.open_record(leg.record, call.tenant))
+                self.edge.adopt(self.open_record(leg.record, whose.tenant))
             except BadRecord as error:
                 log.error("leg cannot be taken over", extra={"leg_id": leg.id, "error": str(error)})
                 return 0

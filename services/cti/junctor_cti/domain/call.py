@@ -43,12 +43,13 @@ class Verb:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The reservation that an agent's phone is rung for."""
+    """The reservation that an agent's phone is rung for. `site`: whose edge rings it; empty for this one."""
 
     reservation_id: str
     agent_id: str
     device: str
     expires_at: int
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True)

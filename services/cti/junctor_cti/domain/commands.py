@@ -42,6 +42,7 @@ class AgentLegPrepared:
     leg_id: str
     reservation_id: str
     leg_record: bytes
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,20 @@ class TaskReported:
     contact_id: str
     state: str
     disposition: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelayArrived:
+    tenant: str
+    contact_id: str
+    leg_id: str
+    reservation_id: str
+    agent_id: str
+    device: str
+    site: str
+    caller_number: str
+    sdp: str
+    leg_record: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from typing import Any
 
 from junctor_cti.domain import commands as c
 from junctor_cti.domain import device as d
-from junctor_cti.domain import media_verbs, way
+from junctor_cti.domain import media_verbs, relay, way
 from junctor_cti.domain.call import Call
 from junctor_cti.domain.device import Device
 from junctor_cti.domain.events import DeviceStateChanged
+from junctor_cti.domain.relay import Relay
 from junctor_cti.domain.turn import Rejected, Turn
 
 FLOW_SILENCE_MS = 60_000
@@ -23,10 +24,12 @@ WRAPPING_LIMIT_MS = 4 * 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One stream of the journal: a call (its stream is the contact id) or a device (`device/<SIP user>`)."""
+    """One stream of the journal: a call (its stream is the contact id), a device (`device/<SIP user>`) or a relay
+    (`relay/<contact>/<leg>`)."""
 
     call: Call | None = None
     device: Device | None = None
+    relay: Relay | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,10 @@ def apply(line: Line, command: Any, now: int) -> Applied:
             return _device(line, command, now)
         case c.Tick() if line.device is not None:
             return _device(line, command, now)
+        case c.RelayArrived():
+            return Applied(line, []) if line.relay is not None else _relayed(*relay.arrive(command))
+        case _ if line.relay is not None:
+            return _relayed(*relay.apply(line.relay, command))
         case c.CallArrived() if line.call is None:
             return _applied(way.arrive(command, now))
         case c.CallArrived():
@@ -75,6 +82,8 @@ def is_live(line: Line) -> bool:
     """False once nothing can happen any more and nothing is owed."""
     if line.device is not None:
         return bool(line.device.bindings) or line.device.reported < line.device.changes
+    if line.relay is not None:
+        return not relay.over(line.relay)
     call = line.call
     if call is None:
         return False
@@ -83,6 +92,10 @@ def is_live(line: Line) -> bool:
 
 def _applied(turn: Turn) -> Applied:
     return Applied(Line(call=turn.call), turn.events)
+
+
+def _relayed(after: Relay, events: list[Any]) -> Applied:
+    return Applied(Line(relay=after), events)
 
 
 def _call(turn: Turn, command: Any) -> None:

@@ -108,3 +108,14 @@ class DeviceStateChanged:
     tenant: str
     device: str
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelayStateChanged:
+    tenant: str
+    contact_id: str
+    reservation_id: str
+    agent_id: str
+    device: str
+    site: str
+    state: str

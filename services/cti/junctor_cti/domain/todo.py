@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from junctor_cti.domain.call import Call, Leg
+from junctor_cti.domain.relay import Relay
 
 Kind = Literal[
     "answer",
@@ -24,6 +25,7 @@ Kind = Literal[
     "send_invite",
     "join",
     "owed",
+    "refuse",
 ]
 
 
@@ -48,6 +50,24 @@ def todo(call: Call) -> Iterator[Todo]:
         yield Todo("cancel" if leg.phase == "canceling" else "clear", leg.id)
     for step in call.owed:
         yield Todo("owed", step)
+
+
+def relay_todo(relay: Relay) -> Iterator[Todo]:
+    """The same for a relay."""
+    trunk, phone = relay.trunk, relay.phone
+    match trunk.phase:
+        case "incoming" if relay.code:
+            yield Todo("refuse", trunk.id)
+        case "incoming" if phone is not None and phone.phase == "answered":
+            yield Todo("answer", trunk.id)
+        case "incoming":
+            yield Todo("ring", relay.reservation_id) if phone is None else Todo("send_invite", phone.id)
+        case "answering":
+            yield Todo("send_answer", trunk.id)
+        case "clearing":
+            yield Todo("clear", trunk.id)
+    for leg in relay.leaving:
+        yield Todo("cancel" if leg.phase == "canceling" else "clear", leg.id)
 
 
 def _customer(call: Call) -> Iterator[Todo]:

@@ -123,7 +123,8 @@ def agent_leg_prepared(turn: Turn, command: c.AgentLegPrepared) -> None:
     if leg.id in {known.id for known in (call.agent, *call.leaving) if known is not None}:
         return
     if _offered(call, command.reservation_id) and call.agent is None:
-        turn.set(agent=leg)
+        assert call.offer is not None
+        turn.set(agent=leg, offer=replace(call.offer, site=command.site))
     else:
         turn.set(leaving=(*call.leaving, replace(leg, phase="canceling")))
 

@@ -15,8 +15,10 @@ from junctor_cti.application.edge_events import EdgeEvents
 from junctor_cti.application.effects import CallEffects
 from junctor_cti.application.entry_points import EntryPoints
 from junctor_cti.application.facts import Facts
+from junctor_cti.application.other_sites import OtherSites
 from junctor_cti.application.performer import Peers, Performer
 from junctor_cti.application.ports.media import HeardDigit
+from junctor_cti.application.relay_performer import RelayPerformer
 from junctor_cti.application.slot import Slot
 from junctor_cti.settings import CtiSettings
 
@@ -36,6 +38,7 @@ class EdgeComponent:
         peers: Peers,
         prompts: Prompts,
         new_edge: Callable[[EdgeEvents], SipEdge],
+        others: OtherSites,
     ) -> None:
         self._settings = settings
         self._foundation = foundation
@@ -45,6 +48,7 @@ class EdgeComponent:
         self._peers = peers
         self._prompts = prompts
         self._new_edge = new_edge
+        self._others = others
         self._media: Media | None = None
         self._digits: DtmfListener | None = None
         self.slot: Slot | None = None
@@ -75,11 +79,12 @@ class EdgeComponent:
             f.clock,
             lambda: f.log.available,
             self._new_edge,
+            self._others,
         )
-        self._effects.serve(
-            slot, Performer(slot, self._peers, self._prompts, settings.sip_realm, settings.route_tries), self._peers
-        )
+        performer = Performer(slot, self._peers, self._prompts, settings.sip_realm, settings.route_tries)
+        self._effects.serve(slot, performer, RelayPerformer(slot, settings.sip_realm), self._peers)
         f.telemetry.gauge("junctor.cti.spooled_facts", lambda: len(slot.facts))
+        f.telemetry.gauge("junctor.cti.calls", lambda: slot.live_calls)
         self._digits = await DtmfListener.open(
             (settings.dtmf_listen.host, settings.dtmf_listen.port), lambda digit: slot.events.digit(_heard(digit))
         )

@@ -33,10 +33,12 @@ from junctor_cti.application.calls import call_of, device_of, device_stream, new
 from junctor_cti.application.effects import CallEffects
 from junctor_cti.application.entry_points import EntryPoints
 from junctor_cti.application.facts import Facts
+from junctor_cti.application.other_sites import OtherSites
 from junctor_cti.application.performer import Peers, Performer
 from junctor_cti.application.ports.media import HeardDigit
 from junctor_cti.application.ports.media_errors import MediaError
 from junctor_cti.application.reactions import reactions
+from junctor_cti.application.relay_performer import RelayPerformer
 from junctor_cti.application.slot import Slot
 from junctor_journal.events import Event, decode_event
 from junctor_journal.ledger import Ledger, LedgerSettings
@@ -137,11 +139,11 @@ class CtiProcess:
             place.log,
             new_fold,
             self.effects,
-            settings=LedgerSettings(site="a", address="127.0.0.1:1", instance_id="cti-0"),
+            settings=LedgerSettings(site=place.site, address="127.0.0.1:1", instance_id="cti-0"),
             pump=StaticPump((0,)),
             route=lambda input: 0,
         )
-        self.commands = Commands(self.ledger, "cti", "a")
+        self.commands = Commands(self.ledger, "cti", place.site)
         entry_points: Any = EntryPoints(place.directory)  # type: ignore[arg-type]
         self.sip = SipSettings(
             port=sip_port,
@@ -161,7 +163,7 @@ class CtiProcess:
         self.media = await Media.open(place.ng)
         self.slot = Slot(
             0,
-            "a",
+            place.site,
             self.ledger,
             self.commands,
             Facts(self.ledger, 0, place.spool),
@@ -171,10 +173,12 @@ class CtiProcess:
             SystemClock(),
             lambda: place.log.available,
             lambda on_event: SipEdge(self.sip, on_event),
+            OtherSites(place.site, place.other_edges, b"of both sites"),
         )
         self.edge = self.slot.edge  # type: ignore[assignment]
         peers = Peers(place.others, place.others, place.others)
-        self.effects.serve(self.slot, Performer(self.slot, peers, Prompts(place.prompts), REALM, 3), peers)
+        performer = Performer(self.slot, peers, Prompts(place.prompts), REALM, 3)
+        self.effects.serve(self.slot, performer, RelayPerformer(self.slot, REALM), peers)
         self.digits = await DtmfListener.open(
             ("127.0.0.1", place.dtmf_port),
             lambda d: self.slot.events.digit(HeardDigit(d.call_id, d.side, d.digit)),
@@ -210,6 +214,8 @@ class Place:
     folder: Path
     ng: tuple[str, int]
     dtmf_port: int
+    site: str = "a"
+    other_edges: dict[str, str] = field(default_factory=dict)
     log: MemoryLog = field(default_factory=MemoryLog)
     sealer: Sealer = field(default_factory=lambda: Sealer(MemoryKeyStore(), b"k" * 32))
     directory: Directory = field(default_factory=Directory)
@@ -226,12 +232,12 @@ class Place:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_wav(path, [tone(hz, ms)])
 
-    async def open(self) -> Place:
+    async def open(self, sip_port: int = 0) -> Place:
         await self.log.ensure_topics(
             TopicDeclaration(f"junctor.cti.{kind}.v1", 1 if kind == "dlq" else 12)
             for kind in ("inputs", "journal", "snapshots", "events", "dlq")
         )
-        self.sip_port = free_port()
+        self.sip_port = sip_port or free_port()
         self.cti = await CtiProcess(self, self.sip_port).start()
         return self
 
@@ -275,15 +281,18 @@ class Place:
         """An event of another service comes in."""
         id = f"event-{next(self.told)}"
         event: Any = SimpleNamespace(message=message, id=id, tenant=TENANT, traceparent="")
-        for input in reactions(self.cti.commands, "cti/a")(event):
+        for input in reactions(self.cti.commands, f"cti/{self.site}")(event):
             outcome = await self.cti.commands.tell(input, LIMIT)
             assert outcome.refusal is None, outcome.refusal
 
+    def all_events(self) -> list[Event]:
+        """What cti has said, by partition in order."""
+        records = (record for p in range(12) for record in self.log.records("junctor.cti.events.v1", p))
+        return list({event.id: event for event in map(decode_event, records) if event is not None}.values())
+
     def events(self, contact_id: str) -> list[Event]:
         """What cti has said of a contact, in order."""
-        records = (record for p in range(12) for record in self.log.records("junctor.cti.events.v1", p))
-        events = {event.id: event for event in map(decode_event, records) if event is not None}
-        return [event for event in events.values() if event.stream == contact_id]
+        return [event for event in self.all_events() if event.stream == contact_id]
 
     def said(self, contact_id: str, kind: str) -> list[Any]:
         return [e.message for e in self.events(contact_id) if type(e.message).__name__ == kind]
@@ -353,14 +362,16 @@ class Dialed:
                 device=device,
                 expires_at=time.time_ns() // 1_000_000 + 60_000,
                 queue="loans",
-                edge="cti/a",
+                edge=f"cti/{self.place.site}",
             )
         )
         return reservation
 
     async def ended(self, reservation: str, cause: str = "timed_out") -> None:
         await self.place.report(
-            router_pb2.ReservationEnded(contact_id=self.contact, reservation_id=reservation, cause=cause, edge="cti/a")
+            router_pb2.ReservationEnded(
+                contact_id=self.contact, reservation_id=reservation, cause=cause, edge=f"cti/{self.place.site}"
+            )
         )
 
     async def bridged(self, agent: SipPhone) -> Dialed:
@@ -374,7 +385,9 @@ class Dialed:
         return self
 
     async def wrapped_up(self) -> None:
-        await self.place.report(router_pb2.TaskCompleted(contact_id=self.contact, disposition="sold", edge="cti/a"))
+        await self.place.report(
+            router_pb2.TaskCompleted(contact_id=self.contact, disposition="sold", edge=f"cti/{self.place.site}")
+        )
 
     def segments(self) -> list[tuple[str, str, str]]:
         return [
@@ -420,3 +433,20 @@ async def place(media_server, tmp_path):
     opened = await Place(tmp_path, ng, digits).open()
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def sites(media_server, tmp_path):
+    """The edges of sites a and b, which know each other; they share a media server, and nothing else."""
+    ng, digits = media_server
+    ports = {"a": free_port(), "b": free_port()}
+    places = []
+    for site, other in (("a", "b"), ("b", "a")):
+        folder = tmp_path / site
+        folder.mkdir()
+        edges = {other: f"127.0.0.1:{ports[other]}"}
+        heard = digits if site == "a" else free_port()
+        places.append(await Place(folder, ng, heard, site, edges).open(ports[site]))
+    yield tuple(places)
+    for place in places:
+        await place.close()

@@ -568,6 +568,7 @@ class AgentLegPrepared(_message.Message):
     LEG_ID_FIELD_NUMBER: _builtins.int
     RESERVATION_ID_FIELD_NUMBER: _builtins.int
     LEG_RECORD_FIELD_NUMBER: _builtins.int
+    SITE_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """The contact."""
     leg_id: _builtins.str
@@ -576,6 +577,8 @@ class AgentLegPrepared(_message.Message):
     """The reservation that it rings for."""
     leg_record: _builtins.bytes
     """The edge's record of the leg."""
+    site: _builtins.str
+    """The site whose edge rings the phone; empty for this one."""
     def __init__(
         self,
         *,
@@ -583,10 +586,11 @@ class AgentLegPrepared(_message.Message):
         leg_id: _builtins.str = ...,
         reservation_id: _builtins.str = ...,
         leg_record: _builtins.bytes = ...,
+        site: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "leg_id", b"leg_id", "leg_record", b"leg_record", "reservation_id", b"reservation_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "leg_id", b"leg_id", "leg_record", b"leg_record", "reservation_id", b"reservation_id", "site", b"site"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1147,6 +1151,112 @@ class DeviceUnregistered(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeviceUnregistered: _TypeAlias = DeviceUnregistered  # noqa: Y015
+
+@_typing.final
+class RelayArrived(_message.Message):
+    """Input: the edge of another site asks for an agent's phone that is registered here. In the inputs that follow, as for
+    an agent's leg, `contact_id` is the relay's stream, `relay/<contact>/<leg>`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    LEG_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
+    SITE_FIELD_NUMBER: _builtins.int
+    CALLER_NUMBER_FIELD_NUMBER: _builtins.int
+    SDP_FIELD_NUMBER: _builtins.int
+    LEG_RECORD_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    contact_id: _builtins.str
+    """The contact, which the other site owns."""
+    leg_id: _builtins.str
+    """The leg that comes from the other site's edge."""
+    reservation_id: _builtins.str
+    """The reservation that the phone is rung for."""
+    agent_id: _builtins.str
+    """The agent."""
+    device: _builtins.str
+    """The agent's SIP user."""
+    site: _builtins.str
+    """The other site."""
+    caller_number: _builtins.str
+    """Number that the phone shows."""
+    sdp: _builtins.str
+    """The SDP offer, passed on as it is: media go between the other site and the phone."""
+    leg_record: _builtins.bytes
+    """The edge's record of the leg."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        leg_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        device: _builtins.str = ...,
+        site: _builtins.str = ...,
+        caller_number: _builtins.str = ...,
+        sdp: _builtins.str = ...,
+        leg_record: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "caller_number", b"caller_number", "contact_id", b"contact_id", "device", b"device", "leg_id", b"leg_id", "leg_record", b"leg_record", "reservation_id", b"reservation_id", "sdp", b"sdp", "site", b"site", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RelayArrived: _TypeAlias = RelayArrived  # noqa: Y015
+
+@_typing.final
+class RelayStateChanged(_message.Message):
+    """A phone of this site is rung or taken for a contact of another site, or is so no more: the fact of its edge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
+    SITE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    contact_id: _builtins.str
+    """The contact."""
+    reservation_id: _builtins.str
+    """The reservation."""
+    agent_id: _builtins.str
+    """The agent."""
+    device: _builtins.str
+    """The agent's SIP user."""
+    site: _builtins.str
+    """The site that owns the contact."""
+    state: _builtins.str
+    """`ringing`, `answered`, `talking` or `ended`."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        device: _builtins.str = ...,
+        site: _builtins.str = ...,
+        state: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "contact_id", b"contact_id", "device", b"device", "reservation_id", b"reservation_id", "site", b"site", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RelayStateChanged: _TypeAlias = RelayStateChanged  # noqa: Y015
 
 @_typing.final
 class CallStateChanged(_message.Message):

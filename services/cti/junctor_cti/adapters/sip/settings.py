@@ -47,6 +47,7 @@ class SipSettings:
         "history-info",
         "user-to-user",
         "x-contact-data",
+        "x-junctor-relay",
     )
     requests_per_second: int = 0
     user_agent: str = "Junctor"
