@@ -5,7 +5,6 @@ the same partitions and in the same order. After a restart of the mirror or a br
 offsets differ: readers go by epochs, sequences and ids, never by offsets.
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,7 @@ _MIRRORS = "MirrorSourceConnector-0 replicating"
 # Low delay: nothing lingers, and fetches answer with the first byte. One request in flight, so that a retry keeps the order.
 # Positions are kept each second: what is copied again after a crash is about a second. `read_committed`: the default would
 # copy records of aborted transactions as if they were real. No group offsets, heartbeats or checkpoints: nobody reads them.
+# Which prefix counts for what is in MirrorMakerConfig: the source's for its consumer, the target's for worker and producer.
 _PROPERTIES = """\
 clusters={source},{target}
 {source}.bootstrap.servers={source_bootstrap}
@@ -29,7 +29,16 @@ clusters={source},{target}
 {source}->{target}.enabled=true
 {source}->{target}.topics={topics}
 {target}->{source}.enabled=false
-tasks.max=1
+{source}.consumer.isolation.level=read_committed
+{source}.consumer.fetch.min.bytes=1
+{source}.consumer.reconnect.backoff.max.ms=1000
+{target}.producer.linger.ms=0
+{target}.producer.acks=all
+{target}.producer.max.in.flight.requests.per.connection=1
+{target}.producer.reconnect.backoff.max.ms=1000
+{target}.offset.flush.interval.ms=1000
+{target}.plugin.discovery=service_load
+plugin.discovery=service_load
 refresh.topics.enabled=true
 refresh.topics.interval.seconds=5
 refresh.groups.enabled=false
@@ -38,15 +47,6 @@ sync.topic.acls.enabled=false
 emit.heartbeats.enabled=false
 emit.checkpoints.enabled=false
 emit.offset-syncs.enabled=false
-consumer.isolation.level=read_committed
-consumer.fetch.min.bytes=1
-consumer.fetch.max.wait.ms=100
-consumer.reconnect.backoff.max.ms=1000
-producer.linger.ms=0
-producer.acks=all
-producer.max.in.flight.requests.per.connection=1
-producer.reconnect.backoff.max.ms=1000
-offset.flush.interval.ms=1000
 replication.factor=1
 config.storage.replication.factor=1
 offset.storage.replication.factor=1
@@ -79,7 +79,7 @@ class Mirror:
             source_bootstrap=source[1],
             target=target[0],
             target_bootstrap=target[1],
-            topics=",".join(re.escape(topic).replace("\\", "\\\\").replace("\\\\-", "-") for topic in topics),
+            topics=",".join(topic.replace(".", "\\\\.") for topic in topics),
         )
         self._path = directory / "mirror.properties"
         command = java(heap_mb, "org.apache.kafka.connect.mirror.MirrorMaker", str(self._path), "--clusters", target[0])
