@@ -28,6 +28,7 @@ from junctor_service.commands import Commands
 from junctor_service.drain import remaining
 from junctor_service.effect_tasks import EffectTasks
 from junctor_service.health import Health
+from junctor_service.metrics_page import MetricsPage
 from junctor_service.personal_data import Sealer, open_sealer
 from junctor_service.probes import ProbeServer
 from junctor_service.reactions import Reactions
@@ -56,6 +57,7 @@ class Foundation:
         self.brokers = brokers_from(settings)
         self.log = KafkaLog(self.brokers, client_id=f"{name}-{settings.site}")
         self.telemetry = Telemetry(name, settings, append=self.append)
+        self.telemetry.gauge("junctor.service.ready", lambda: float(self.health.ready))
         self.audit = KafkaAudit(name, settings, append=self.append)
         self.verifier = verifier_from(settings)
         self.channels = Channels(workload_tokens(settings, name), telemetry=self.telemetry, settings=settings)
@@ -80,9 +82,11 @@ class Foundation:
 
     @cached_property
     def probes(self) -> Sequence[Component]:
-        """The health server of its own, where the settings want one; to be started first."""
-        listen = self.settings.probe_listen
-        return (ProbeServer(self.health, listen),) if listen else ()
+        """Health and metrics on addresses of their own, where the settings want them; to be started first."""
+        probe, metrics = self.settings.probe_listen, self.settings.metrics_listen
+        labels = {"service": self.name, "site": self.settings.site}
+        found: list[Component] = [ProbeServer(self.health, probe)] if probe else []
+        return [*found, MetricsPage(metrics, self.telemetry.points, labels)] if metrics else found
 
     @cached_property
     def sealer(self) -> Sealer:

@@ -118,6 +118,7 @@ class CommonSettings(ConnectionSettings):
     probe_listen: HostPort | None = setting(
         "Where health alone is served, without TLS, from the start on.", default=None
     )
+    metrics_listen: HostPort | None = setting("Where metrics are served for Prometheus, GET /metrics.", default=None)
     state_dir: Path = setting("Where the service keeps files.", default=Path(".local/state"))
     jwks: str = setting("The token issuer's public keys: a URL or the path of a JWKS file.")
     token_issuer: str = setting("The `iss` of tokens.", default="junctor")

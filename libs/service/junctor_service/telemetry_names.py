@@ -45,6 +45,7 @@ METRICS: dict[str, str] = {
     "junctor.journal.apply_duration": "one apply [ms]",
     "junctor.journal.entries": "entries applied [entries]",
     "junctor.journal.void_records": "records that do not count [records]",
+    "junctor.omnichannel.connections": "customers' WebSockets [connections]",
     "junctor.omnichannel.conversations": "live conversations [conversations]",
     "junctor.recording.active": "recordings under way [recordings]",
     "junctor.relay.events": "events published [events]",
@@ -53,6 +54,7 @@ METRICS: dict[str, str] = {
     "junctor.router.waiting": "contacts that wait [contacts]",
     "junctor.rpc.client_duration": "calls made [ms]",
     "junctor.rpc.server_duration": "calls handled [ms]",
+    "junctor.service.ready": "1 while all parts of the service are ready, 0 otherwise [ready]",
     "junctor.telemetry.spans_dropped": "spans lost because the queue was full [spans]",
 }
 

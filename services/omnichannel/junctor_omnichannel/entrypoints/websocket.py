@@ -70,6 +70,7 @@ class CustomerSockets:
         self._parts = _Parts(settings, conversations, widgets, tokens, commands, telemetry)
         self._server: Server | None = None
         self._draining = False
+        telemetry.gauge("junctor.omnichannel.connections", lambda: len(self._server.connections) if self._server else 0)
 
     @property
     def ready(self) -> bool:
