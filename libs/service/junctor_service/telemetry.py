@@ -158,6 +158,24 @@ class Telemetry:
         with self._span(method.lstrip("/"), kind, traceparent, attributes, ()) as span:
             yield span
 
+    def past_span(
+        self, name: str, began_ms: int, ended_ms: int, *, traceparent: str, attributes: Attributes | None = None
+    ) -> None:
+        """A span of what is over (Unix milliseconds), below `traceparent`; none where that is not valid or not sampled.
+
+        Raises `UnlistedName`.
+        """
+        parent = parent_span(traceparent)
+        if parent is None or not parent.get_span_context().trace_flags.sampled:
+            return
+        span = self._tracer.start_span(
+            check_span(name),
+            trace.set_span_in_context(parent),
+            attributes=dict(attributes or {}),
+            start_time=began_ms * 1_000_000,
+        )
+        span.end(max(ended_ms, began_ms) * 1_000_000)
+
     def counter(self, name: str) -> Counter:
         """A sum that only grows: `.add(1, {"queue": …})`. Raises `UnlistedName`."""
         if name not in self._counters:
@@ -175,6 +193,14 @@ class Telemetry:
 
         def observe(_: CallbackOptions) -> list[Observation]:
             return [Observation(value())]
+
+        self._meter.create_observable_gauge(check_metric(name), [observe], unit_of(name))
+
+    def gauges(self, name: str, values: Callable[[], Iterable[tuple[float, Attributes]]]) -> None:
+        """The same with several values, told apart by their attributes. Raises `UnlistedName`."""
+
+        def observe(_: CallbackOptions) -> list[Observation]:
+            return [Observation(value, attributes) for value, attributes in values()]
 
         self._meter.create_observable_gauge(check_metric(name), [observe], unit_of(name))
 

@@ -27,9 +27,8 @@ SPANS: dict[str, str] = {
     "recording.seal": "a recording closed, hashed and sealed",
     "recording.start": "a recording from command to first packet",
     "relay.publish": "events published from a journal record",
-    "router.apply": "an input applied to a pool",
-    "router.match": "a contact and an agent brought together",
-    "router.offer": "an offer sent to an agent",
+    "router.apply": "an input of a pool, from its making to the journal's entry",
+    "router.match": "a contact and an agent brought together: from coming in line to the offer",
 }
 
 METRICS: dict[str, str] = {
@@ -49,8 +48,11 @@ METRICS: dict[str, str] = {
     "junctor.omnichannel.conversations": "live conversations [conversations]",
     "junctor.recording.active": "recordings under way [recordings]",
     "junctor.relay.events": "events published [events]",
-    "junctor.router.agents": "agents logged in [agents]",
-    "junctor.router.match_duration": "arrival to offer of matched contacts [ms]",
+    "junctor.router.agents": "agents logged in, by state [agents]",
+    "junctor.router.apply_duration": "one apply of the core, of every 64th input [ms]",
+    "junctor.router.apply_longest": "the longest apply of the core since the last reading [ms]",
+    "junctor.router.match_duration": "coming in line to the offer [ms]",
+    "junctor.router.offers": "contacts being offered [contacts]",
     "junctor.router.waiting": "contacts that wait [contacts]",
     "junctor.rpc.client_duration": "calls made [ms]",
     "junctor.rpc.server_duration": "calls handled [ms]",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from junctor.journal.v1 import journal_pb2
 from junctor.router.v1 import router_pb2_grpc
 from junctor_journal.brokers import Brokers
@@ -14,6 +16,7 @@ from junctor_router.application.agent_streams import AgentStreams
 from junctor_router.application.changes import Changes
 from junctor_router.application.configuration_feed import ConfigurationFeed
 from junctor_router.application.effects import RouterEffects
+from junctor_router.application.measures import Measures
 from junctor_router.application.pools import PoolsFold
 from junctor_router.application.queries import Queries
 from junctor_router.application.requests import Requests
@@ -25,12 +28,15 @@ def bind(settings: RouterSettings) -> Service:
     f = Foundation("router", settings)
     configuration = PoolConfig(f.replica())
     changes = Changes()
-    effects = RouterEffects(changes)
+    measures = Measures(f.telemetry)
+    effects = RouterEffects(changes, measures)
 
     def route(input: journal_pb2.Input) -> int:
         return configuration.partition(input.tenant, input.stream, ledger.partitions)
 
-    ledger = f.ledger(PoolsFold, effects, pump=_pump(settings, f.brokers), route=route)
+    new_fold = partial(PoolsFold, measures.times)
+    ledger = f.ledger(new_fold, effects, pump=_pump(settings, f.brokers), route=route)
+    measures.watch(ledger)
     commands = f.commands
     feed = effects.feed = ConfigurationFeed(configuration, ledger, commands)
     queries = Queries(configuration, ledger, f.clock.now_ms)

@@ -1,4 +1,5 @@
-"""What the router does because of its journal: it wakes streams. Offers reach edges and agents as events and streams."""
+"""What the router does because of its journal: it wakes streams, and measures. Offers reach edges and agents as events
+and streams."""
 
 from __future__ import annotations
 
@@ -7,13 +8,15 @@ from typing import Any
 from junctor_router.application.agent_streams import AgentStreams
 from junctor_router.application.changes import Changes
 from junctor_router.application.configuration_feed import ConfigurationFeed
+from junctor_router.application.measures import Measures
 
 
 class RouterEffects:
     """Meets `junctor_journal.ledger.Effects`."""
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: Changes, measures: Measures) -> None:
         self._changes = changes
+        self._measures = measures
         self.feed: ConfigurationFeed | None = None
         self.streams: AgentStreams | None = None
 
@@ -22,6 +25,8 @@ class RouterEffects:
         self._changes.entry(partition, entry)
         if self.streams is not None:
             self.streams.entry(entry)
+        if mine:
+            self._measures.entry(partition, entry)
 
     def on_ready(self, partition: int, fold: Any) -> None:
         """An earlier owner may have told only a part of the configuration."""

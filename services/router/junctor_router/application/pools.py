@@ -6,6 +6,7 @@ import gc
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from junctor_journal.errors import UnknownMessage
 from junctor_journal.timers import Timers
 from junctor_service.errors import Code, ServiceError
 
+from junctor_router.application.apply_times import ApplyTimes
 from junctor_router.application.cel import parse
 from junctor_router.application.messages import command_of, event_message, response_message
 from junctor_router.domain.pool import Pool
@@ -31,9 +33,12 @@ log = logging.getLogger(__name__)
 
 
 class PoolsFold:
-    """The journal's fold. Stream = pool; an input for a pool without configuration is refused and leaves no trace."""
+    """The journal's fold. Stream = pool; an input for a pool without configuration is refused and leaves no trace.
 
-    def __init__(self) -> None:
+    `times` is told how long each apply took; nothing is decided by it."""
+
+    def __init__(self, times: ApplyTimes | None = None) -> None:
+        self._times = times
         self._pools: dict[str, dict[str, Pool]] = {}
         self._timers = Timers()
 
@@ -48,6 +53,7 @@ class PoolsFold:
             pool = Pool(input.tenant, input.stream, parse, ROWS)
             if isinstance(body, router_pb2.ConfigurationChanged):
                 self._pools.setdefault(input.tenant, {})[input.stream] = pool
+        began = time.perf_counter_ns()
         try:
             outcome = pool.apply(command, now)
         except Exception as error:
@@ -58,6 +64,8 @@ class PoolsFold:
             if input.stream in self._pools.get(input.tenant, {}):
                 pool.catch_up()
                 self._timers.set((input.tenant, input.stream), pool.next_due())
+            if self._times is not None:
+                self._times.took(time.perf_counter_ns() - began)
         if outcome.refusal is not None:
             return Applied(refusal=_status(outcome.refusal))
         response = None if outcome.response is None else response_message(outcome.response)
@@ -107,6 +115,10 @@ class PoolsFold:
     def of_tenant(self, tenant: str) -> list[Pool]:
         """By name."""
         return [pool for _, pool in sorted(self._pools.get(tenant, {}).items())]
+
+    def everywhere(self) -> list[Pool]:
+        """Of all tenants, by tenant and name."""
+        return [pool for _, _, pool in self._all()]
 
     def _all(self) -> list[tuple[str, str, Pool]]:
         return [
