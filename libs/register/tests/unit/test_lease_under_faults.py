@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from junctor_register import rounds, rules
+from junctor_register.holdings import Release, SealedAt
 from junctor_register.times import Times
-from lease_simulation import VOTERS, World
+from lease_simulation import VOTERS, Process, World
 
 LINKS = [f"{site}-{voter}" for site in "ab" for voter in VOTERS]
 ALONE = {site: [link for link in LINKS if link.startswith(site)] for site in "ab"}
@@ -30,7 +31,7 @@ def phases(draw: st.DrawFn) -> list[Callable[[World], None]]:
         )
         down = draw(st.one_of(st.just([]), st.lists(st.sampled_from(VOTERS), max_size=2)))
         process = draw(st.integers(0, 3))
-        event = draw(st.sampled_from(["", "", "pause", "kill", "start"]))
+        event = draw(st.sampled_from(["", "", "pause", "kill", "start", "hand over", "give up"]))
         pause = draw(st.floats(0.5, 12.0))
 
         def phase(
@@ -55,10 +56,20 @@ def phases(draw: st.DrawFn) -> list[Callable[[World], None]]:
                 victim.kill()
             elif event == "start" and not victim.up:
                 victim.start()
+            elif event in {"hand over", "give up"} and len(world.processes) == 2:
+                let_go(victim, "" if event == "give up" else "b" if victim.site == "a" else "a")
             world.run(seconds)
 
         found.append(phase)
     return found
+
+
+def let_go(process: Process, to: str) -> None:
+    """All that the process holds. Where a site has several, the others learn it from the voters: that is not judged here."""
+    for partition in process.world.partitions:
+        held = process.rounds.grant(partition, process.local())
+        if process.up and held is not None and process.world.now >= process.paused_until:
+            process.rounds.let_go(partition, held.epoch, Release(to, SealedAt(process.site, 1, b"x")))
 
 
 def two_sites(seed: int, rates: list[float], times: Times | None = None) -> World:
