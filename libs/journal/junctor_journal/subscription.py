@@ -14,6 +14,7 @@ from aiokafka import TopicPartition as KafkaTopicPartition
 from aiokafka.errors import KafkaError
 
 from junctor_journal.brokers import Brokers, brokers
+from junctor_journal.errors import LogUnavailable
 from junctor_journal.log import Record
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Subscription:
         self._generation = 0
 
     async def start(self) -> None:
-        """Joins the group. Raises `KafkaError` where Kafka cannot be reached."""
+        """Joins the group. Raises `LogUnavailable` where Kafka cannot be reached; may be tried again."""
         consumer = AIOKafkaConsumer(
             **self._bootstrap.options(),
             group_id=self._group,
@@ -52,7 +53,13 @@ class Subscription:
             metadata_max_age_ms=60_000,
         )
         consumer.subscribe(list(self._topics), listener=_Generation(self))
-        await consumer.start()
+        try:
+            await consumer.start()
+        except BaseException as error:
+            await consumer.stop()
+            if isinstance(error, KafkaError):
+                raise LogUnavailable(f"Kafka at {self._bootstrap} cannot be reached") from error
+            raise
         self._consumer = consumer
 
     async def getmany(self, timeout_ms: int = 500, max_records: int = 500) -> list[Record]:

@@ -38,14 +38,15 @@ class Reactions:
         self._subscription = subscription
         self._inputs = inputs
         self._react = react
+        self._subscribed = False
         self._task: asyncio.Task[None] | None = None
 
     @property
     def ready(self) -> bool:
-        return self._task is not None and not self._task.done()
+        return self._subscribed and self._task is not None and not self._task.done()
 
     async def start(self) -> None:
-        await self._subscription.start()
+        """Returns at once; not ready until Kafka is there."""
         self._task = asyncio.create_task(self._run(), name=self.name)
 
     async def stop(self, deadline: float) -> None:
@@ -54,7 +55,17 @@ class Reactions:
             await asyncio.wait({self._task})
         await self._subscription.stop()
 
+    async def _subscribe(self) -> None:
+        while not self._subscribed:
+            try:
+                await self._subscription.start()
+                self._subscribed = True
+            except JournalError as error:
+                log.warning("reactions wait for Kafka", extra={"error": str(error)})
+                await asyncio.sleep(RETRY_SECONDS)
+
     async def _run(self) -> None:
+        await self._subscribe()
         while True:
             records = await self._subscription.getmany()
             if not records:
