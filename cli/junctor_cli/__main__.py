@@ -14,6 +14,7 @@ COMMANDS = {
     "token": "make a token for a person or a program",
     "witness": "the third voter of two sites, in a third place",
     "topics": "make the topics that the services need",
+    "check": "ask a site's parts whether they work",
     "apply": "bring a tenant file into force, or undo a revision",
     "sql": "ask ClickHouse in SQL",
     "contact": "what became of one contact",
@@ -22,6 +23,7 @@ COMMANDS = {
     "replay": "apply a journal again and compare",
     "whatif": "recorded contacts once more, under other plans",
     "shadow": "other plans beside the live ones",
+    "scores": "which agents are worth most to which customers, from what came of past contacts",
     "simulate": "a day that may be, through the router's own core",
 }
 

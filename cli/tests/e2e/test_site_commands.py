@@ -57,6 +57,16 @@ def test_a_site_goes_up_tells_about_itself_and_goes_down(
     for name in ("kafka", "clickhouse", "media", "issuer", *(["services"] if options else SERVICES)):
         assert re.search(rf"^\s*{name}\s+\d+ .*healthy", status.stdout, re.MULTILINE), (name, status.stdout)
 
+    env, at = state.environment, state.addresses
+    named = [part for name in SERVICES for part in ("--service", f"{name}={at[name]}")]
+    named += ["--http", at["http"], "--sip", at["sip"], "--media", at["media"], "--kafka", at["kafka"]]
+    named += ["--topics", str(places.repository() / "topics.yaml"), "--token-url", env["JUNCTOR_TOKEN_URL"]]
+    checked = junctor("check", *named, "--token-secret", env["JUNCTOR_TOKEN_SECRET"])
+    assert (checked.returncode, checked.stdout.count("ok ")) == (0, len(SERVICES) + 5), checked.stdout + checked.stderr
+    wrong = junctor("check", *named, "--token-secret", "not the one", "--media", at["http"][7:], "--within", "1")
+    assert wrong.returncode == 1
+    assert re.findall(r"^failed +(.+?):", wrong.stdout, re.MULTILINE) == ["a call with a token", "media"], wrong.stdout
+
     assert "service started" in junctor("logs", "-n", "200").stdout
     assert junctor("token", "--role", "supervisor").stdout.count(".") == 2
 
