@@ -33,7 +33,11 @@ class Due(NamedTuple):
 class Fold(Protocol):
     """The state of one partition. Pure: no clock, randomness, I/O, floats, or order of sets inside.
 
-    `copy() -> Fold` is optional: without it a copy is made by `load(dump())` into a new one. `replay(input, body, now,
+    `copy() -> Fold` is optional. With it (cheap copies) an owner decides on a copy, and what the process follows is never
+    later than what was read back. Without it (a large state) a process has one state: its owner decides on the followed
+    one, ahead of what was read back by what is being written; whoever answers from it waits for `Ledger.confirmed`.
+
+    `replay(input, body, now,
     recorded)` is optional: as `apply`, but where it gives other events than the recorded ones (the code has changed since),
     the state follows the record.
     """

@@ -13,7 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from junctor.journal.v1 import journal_pb2 as pb
 
@@ -22,6 +22,7 @@ from junctor_journal.apply import Fold
 from junctor_journal.chain_reader import ChainPlace, ChainReader, JournalPlace, Reading
 from junctor_journal.entry_read import EntryRead
 from junctor_journal.errors import DeadlineExceeded, LogUnavailable, Restoring
+from junctor_journal.input_window import Seen
 from junctor_journal.lineage import Lineage
 from junctor_journal.log import Log, Record, Tail, TopicPartition
 from junctor_journal.outcome import OutcomeWaiters
@@ -75,7 +76,8 @@ class FollowerListener(Protocol):
 
 @dataclass(slots=True)
 class _Followed:
-    """`ends`: where the journals ended when the partition was restored."""
+    """`ends`: where the journals ended when the partition was restored. `told`: entries up to this one are read a second
+    time, and the listeners have heard of them. `void`: the state holds what does not count; it is built again."""
 
     chain: ChainReader
     state: PartitionState
@@ -83,6 +85,9 @@ class _Followed:
     caught_up: asyncio.Event = field(default_factory=asyncio.Event)
     checkpoints: deque[ChainPlace] = field(default_factory=lambda: deque(maxlen=_CHECKPOINTS))
     waiting: list[tuple[int, int, asyncio.Future[None]]] = field(default_factory=list)
+    places: dict[int, asyncio.Future[ChainPlace]] = field(default_factory=dict)
+    told: int = 0
+    void: bool = False
     divergences: int = 0
 
 
@@ -104,6 +109,7 @@ class Follower:
         self._tail: Tail | None = None
         self._task: asyncio.Task[None] | None = None
         self._restored = asyncio.Event()
+        self._ready = False
         self._moved: asyncio.Event = asyncio.Event()
         self._order = itertools.count()
 
@@ -113,7 +119,9 @@ class Follower:
     @property
     def ready(self) -> bool:
         """True once every partition was read to the end that it had at the start."""
-        return self._restored.is_set() and all(f.caught_up.is_set() for f in self._followed.values())
+        if not self._ready:
+            self._ready = self._restored.is_set() and all(f.caught_up.is_set() for f in self._followed.values())
+        return self._ready
 
     async def start(self) -> None:
         """Starts to restore and follow in the background; `wait_ready` waits for it."""
@@ -135,8 +143,42 @@ class Follower:
         return self._get(partition).state
 
     def position(self, partition: int) -> int:
-        """The last entry that `state` holds. Raises `Restoring`."""
-        return self._get(partition).state.seq
+        """The last entry that was read. Raises `Restoring`."""
+        return self._get(partition).state.read
+
+    def seen(self, partition: int, input_id: str) -> Seen | None:
+        """An input that was applied and read back. Raises `Restoring`."""
+        state = self._get(partition).state
+        found = state.window.get(input_id)
+        return found if found is not None and found.seq <= state.read else None
+
+    def lend(self, partition: int) -> PartitionState:
+        """The state for an owner to decide on, where its claim or its site epoch was just read: a copy, or, where the fold
+        has no cheap ones, the followed state itself until `give_back`."""
+        state = self._get(partition).state
+        if hasattr(state.fold, "copy"):
+            return state.copy()
+        state.ahead = deque()
+        return state
+
+    def give_back(self, partition: int, state: PartitionState) -> None:
+        """The owner's reign is over. A state that holds what was not read back is built again from the journal."""
+        followed = self._followed.get(partition)
+        if followed is not None and followed.state is state:
+            self._take_back(partition, followed)
+
+    async def confirmed(self, partition: int, deadline: float) -> None:
+        """Waits until all that the state holds now is read back. Raises `LogUnavailable` where it never will be,
+        `DeadlineExceeded`, `Restoring`: what was read from the state may then be untrue; ask again."""
+        await self.wait_position(partition, self._get(partition).state.seq, deadline)
+
+    async def place_at(self, partition: int, seq: int) -> ChainPlace:
+        """The chain's place at that entry: the last one read, or one still to come. Raises `LogUnavailable`."""
+        followed = self._get(partition)
+        if followed.chain.seq == seq:
+            return followed.chain.place()
+        future = followed.places.setdefault(seq, asyncio.get_running_loop().create_future())
+        return await asyncio.shield(future)
 
     def place(self, partition: int) -> ReaderPlace:
         """Where the own journal stands. Raises `Restoring` before there is one."""
@@ -186,6 +228,8 @@ class Follower:
     async def reach_end(self, partition: int) -> None:
         """Waits until all that the partition's journals hold now is read. Raises `LogUnavailable`."""
         await self._restored.wait()
+        while partition in self._rewound:
+            await self.moved()
         await self._get(partition).caught_up.wait()
         ends = await self._log.end_offsets([TopicPartition(topic, partition) for topic in self.topics])
         while any(self._get(partition).chain.next_offset(tp.topic) < end for tp, end in ends.items()):
@@ -197,9 +241,10 @@ class Follower:
         await self._moved.wait()
 
     async def wait_position(self, partition: int, seq: int, deadline: float) -> None:
-        """Waits until that entry is applied here. Raises `DeadlineExceeded` after `deadline` seconds."""
+        """Waits until that entry is read here. Raises `DeadlineExceeded` after `deadline` seconds, `LogUnavailable` where
+        the state is built again."""
         followed = self._get(partition)
-        if followed.state.seq >= seq:
+        if followed.state.read >= seq:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(followed.waiting, (seq, next(self._order), future))
@@ -207,6 +252,7 @@ class Follower:
         if not done:
             future.cancel()
             raise DeadlineExceeded(f"entry {seq} of partition {partition} was not read in time")
+        future.result()
 
     def checkpoint(self, partition: int, site_epoch: int, seq: int) -> ChainPlace:
         """A place on the chain at or before that entry: to read entries again."""
@@ -289,11 +335,14 @@ class Follower:
                 await asyncio.sleep(0)
             for partition in list(self._rewound):
                 await self._rebuild(partition)
+                self._moved.set()
 
     def _see(self, tp: TopicPartition, followed: _Followed, records: Sequence[Record]) -> None:
         topic, partition = tp
         chain = followed.chain
         for record in records:
+            if followed.void:
+                return
             readings = chain.see(topic, record.value, record.offset)
             if readings:
                 self._take(partition, followed, readings)
@@ -306,39 +355,86 @@ class Follower:
             if verdict is Verdict.VALID:
                 self._entry(partition, followed, reading)
             elif verdict is Verdict.EPOCH:
-                self._epoch(partition, followed, reading)
+                self._take_back(partition, followed)
+                if not followed.void:
+                    self._epoch(partition, followed, reading)
             elif verdict is Verdict.SEALED:
                 sealed = reading.record.sealed
                 state = followed.state
                 equal = (state.seq, state.hash) == (sealed.seq, sealed.hash) and state.state_hash() == sealed.state_hash
                 self._tell("on_seal", partition, reading.topic, sealed, equal)
             elif verdict is Verdict.CUT:
+                if reading.topic == self.topic:
+                    self._take_back(partition, followed)
                 self._tell("on_cut", partition, reading.topic)
             elif verdict is Verdict.REWIND:
+                followed.state.ahead = None
                 self._rewound.add(partition)
                 self._tell("on_rewind", partition)
             else:
                 claim = reading.record.owner_started
+                if verdict is Verdict.CLAIMED and reading.topic == self.topic:
+                    self._take_back(partition, followed)
                 self._tell("on_claim", partition, reading.topic, claim, verdict is Verdict.CLAIMED)
+            if followed.void:
+                return
 
     def _entry(self, partition: int, followed: _Followed, reading: Reading) -> None:
         entry = reading.record.entry
         read = EntryRead(partition, entry, reading.offset, reading.topic)
-        try:
-            differing = followed.state.replay(entry, reading.value)
-        except Exception as error:
-            log.exception("a replay failed", extra={"partition": partition, "seq": entry.seq})
-            differing = [f"replay failed: {error!r}"]
+        differing = self._replayed(partition, followed, entry, reading.value)
         if differing:
             self._diverged(partition, followed, entry.seq, differing)
         if entry.seq % _CHECKPOINT_EVERY == 0:
             followed.checkpoints.append(followed.chain.place())
-        self._tell("on_entry", read)
+        asked = followed.places.pop(entry.seq, None)
+        if asked is not None and followed.chain.seq == entry.seq:
+            asked.set_result(followed.chain.place())
+        elif asked is not None:
+            _fail(asked, LogUnavailable("entries came together"))
+        if entry.seq > followed.told:
+            self._tell("on_entry", read)
         self.waiters.resolve(entry.input.id, entry.outcome, partition, entry.seq)
         while followed.waiting and followed.waiting[0][0] <= entry.seq:
             future = heapq.heappop(followed.waiting)[2]
             if not future.done():
                 future.set_result(None)
+
+    def _replayed(self, partition: int, followed: _Followed, entry: pb.Entry, value: bytes) -> list[str]:
+        """What differs when the entry is applied again. Where the owner decided on this very state it was applied
+        already: what was read back must be what it wrote."""
+        state = followed.state
+        if state.ahead is not None:
+            if state.ahead and state.ahead.popleft() == value:
+                return []
+            self._voided(partition, followed, entry.seq)
+            self._tell("on_cut", partition, self.topic)
+            return ["the record that was written"]
+        try:
+            return state.replay(entry, value)
+        except Exception as error:
+            log.exception("a replay failed", extra={"partition": partition, "seq": entry.seq})
+            return [f"replay failed: {error!r}"]
+
+    def _take_back(self, partition: int, followed: _Followed) -> None:
+        """From the owner, whose reign is over."""
+        read = followed.state.read
+        ahead, followed.state.ahead = followed.state.ahead, None
+        if ahead:
+            self._voided(partition, followed, read)
+
+    def _voided(self, partition: int, followed: _Followed, told: int) -> None:
+        """The state holds what does not count: it is built again, from the snapshot and the journal."""
+        log.info("a state is built again", extra={"topic": self.topic, "partition": partition})
+        followed.state.ahead = None
+        followed.void, followed.told = True, max(told, followed.told)
+        self._rewound.add(partition)
+        error = LogUnavailable("the state that was read does not count; it is built again")
+        for _, _, waiting in followed.waiting:
+            _fail(waiting, error)
+        for place in followed.places.values():
+            _fail(place, error)
+        followed.waiting.clear()
 
     def _epoch(self, partition: int, followed: _Followed, reading: Reading) -> None:
         started = reading.record.epoch_started
@@ -379,6 +475,7 @@ class Follower:
         begin = {topic: self._begin_of(topic, partition) for topic in self.topics}
         rebuilt.chain = was.chain.rebuilt(rebuilt.chain.place() if rebuilt.state.seq else None, begin)
         rebuilt.waiting, rebuilt.divergences = was.waiting, was.divergences
+        rebuilt.told = was.told if was.void else 0
         self._rewound.discard(partition)
         self._followed[partition] = rebuilt
         for topic in self.topics:
@@ -411,7 +508,7 @@ class Follower:
 
     def _get(self, partition: int) -> _Followed:
         followed = self._followed.get(partition)
-        if followed is None:
+        if followed is None or followed.void:
             raise Restoring(f"partition {partition} of {self.topic} is not read yet")
         return followed
 
@@ -419,6 +516,12 @@ class Follower:
         tail, self._tail = self._tail, None
         if tail is not None:
             await tail.close()
+
+
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+        future.exception()
 
 
 def _within(place: ChainPlace, begin: Mapping[str, int], ends: Mapping[str, int]) -> ChainPlace:

@@ -209,7 +209,7 @@ class Ledger:
         """
         inputs = self._ready_inputs()
         partition = inputs.partition_of(input)
-        seen = self._follower.state(partition).window.get(input.id)
+        seen = self._follower.seen(partition, input.id)
         if seen is not None:
             return outcome_of(pb.Outcome.FromString(seen.outcome), partition, seen.seq)
         waiting = self._follower.waiters.wait(input.id)
@@ -260,12 +260,25 @@ class Ledger:
         return self._follower.partitions
 
     def state(self, partition: int) -> Fold:
-        """The followed state: read only, current to `position`. Raises `Restoring`."""
+        """The followed state: read only, current to `position`; where this process owns the partition and its fold has no
+        cheap copies, ahead of that: see `confirmed`. Raises `Restoring`."""
         return self._follower.state(partition).fold
 
     def position(self, partition: int) -> int:
-        """The last entry that `state` holds."""
+        """The last entry that was read back."""
         return self._follower.position(partition)
+
+    def decided(self, partition: int) -> int:
+        """The last entry that `state` holds."""
+        return self._follower.state(partition).seq
+
+    async def confirmed(self, partition: int, deadline: float = 5.0) -> None:
+        """Until all that `state` holds now is read back: to be awaited between reading from it and answering.
+
+        Raises `LogUnavailable` where it never will be, `DeadlineExceeded`, `Restoring`: nothing may be answered then; ask
+        again.
+        """
+        await self._follower.confirmed(partition, deadline)
 
     async def wait_position(self, partition: int, seq: int, deadline: float = 5.0) -> None:
         """Until `state` holds that entry. Raises `DeadlineExceeded` (a retry helps)."""

@@ -30,7 +30,7 @@ from junctor.journal.v1 import journal_pb2 as pb
 
 from junctor_journal.apply import Due
 from junctor_journal.entry_read import EntryRead
-from junctor_journal.errors import DeadlineExceeded, LogUnavailable, NotOwner, Overtaken
+from junctor_journal.errors import DeadlineExceeded, LogUnavailable, NotOwner, Overtaken, Restoring
 from junctor_journal.follower import Follower
 from junctor_journal.leadership import Grant, Leadership
 from junctor_journal.log import Appender, Log, NewRecord, Record
@@ -240,7 +240,7 @@ class Owner:
         """
         if self.phase is not Phase.READY:
             raise NotOwner(f"partition {self.partition} is {self.phase.value} here")
-        seen = self._follower.state(self.partition).window.get(input.id)
+        seen = self._follower.seen(self.partition, input.id)
         if seen is not None:
             future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
             future.set_result(outcome_of(pb.Outcome.FromString(seen.outcome), self.partition, seen.seq))
@@ -260,7 +260,7 @@ class Owner:
         if mine and self._claim is not None and not self._claim.done():
             self._claimed = won
             if won and self._follower.place(self.partition).begun == claim.epoch.site_epoch:
-                self.state = self._base()
+                self.state = self._follower.lend(self.partition)
             self._claim.set_result(won)
         elif won and not mine and self._claimed:
             self._end(Overtaken(f"partition {self.partition} has a higher claim"))
@@ -270,7 +270,7 @@ class Owner:
         if self.reign is None or not self._claimed:
             return False
         if started.owner_id == self.reign.owner_id and self._begun is not None and not self._begun.done():
-            self.state = self._base()
+            self.state = self._follower.lend(self.partition)
             self._begun.set_result(None)
             return True
         if started.epoch.site_epoch > self.reign.epoch.site:
@@ -312,7 +312,7 @@ class Owner:
             except (HigherSiteEpoch, HandoverFailed) as error:
                 self._report("a grant is given up", error)
                 await self._give_up()
-            except (NotOwner, LogUnavailable) as error:
+            except (NotOwner, LogUnavailable, Restoring) as error:
                 self._report("a reign ended", error)
             except Exception:
                 log.exception("a reign failed", extra={"partition": self.partition})
@@ -450,9 +450,6 @@ class Owner:
         finally:
             self._follower.release(self.partition)
 
-    def _base(self) -> PartitionState:
-        return self._follower.state(self.partition).copy(self._follower.new_fold)
-
     async def _serve(self, appender: Appender) -> None:
         state, reign, grant = self.state, self.reign, self._grant
         assert state is not None
@@ -575,6 +572,8 @@ class Owner:
         self._wake.set()
 
     def _drop(self) -> None:
+        if self.state is not None:
+            self._follower.give_back(self.partition, self.state)
         self.state = self.reign = self._claim = self._begun = self._appender = None
         self._sought = self._claimed = False
         self._records.clear()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -75,6 +76,8 @@ class PartitionState:
         self.now = 0
         self.hash = b""
         self.sources: dict[Source, Position] = {}
+        self.ahead: deque[bytes] | None = None
+        """Where an owner decides on this very state: the records of its entries that are not read back yet."""
         self._replay = getattr(fold, "replay", None)
 
     def take(
@@ -136,6 +139,11 @@ class PartitionState:
         self.now = max(self.now, started.now)
         return differing
 
+    @property
+    def read(self) -> int:
+        """The last entry that was read back."""
+        return self.seq - len(self.ahead) if self.ahead else self.seq
+
     def position(self, source: Source) -> int:
         """The highest offset of that source that is applied; -1 for none."""
         found = self.sources.get(source)
@@ -181,8 +189,9 @@ class PartitionState:
         self.window.load(items)
         self.fold.load(parts)
 
-    def copy(self, new_fold: Callable[[], Fold]) -> PartitionState:
-        copied = PartitionState(self.service, _copy_fold(self.fold, new_fold), self.window.copy())
+    def copy(self) -> PartitionState:
+        """Of a state whose fold has cheap copies."""
+        copied = PartitionState(self.service, self.fold.copy(), self.window.copy())  # type: ignore[attr-defined]
         copied.site_epoch, copied.seq, copied.now, copied.hash = self.site_epoch, self.seq, self.now, self.hash
         copied.sources = self.sources.copy()
         return copied
@@ -234,6 +243,8 @@ class PartitionState:
             entry.state_hash = self.state_hash()
         value = encode_entry(entry)
         self.hash = chain_hash(self.hash, value)
+        if self.ahead is not None:
+            self.ahead.append(value)
         return value
 
     def _advance(self, entry: pb.Entry, value: bytes) -> None:
@@ -261,12 +272,3 @@ def _pieces(head: bytes, window: list[tuple[str, Seen]], fold: Iterable[bytes]) 
         yield b"W" + msgspec.msgpack.encode([(name, *seen) for name, seen in window[start : start + _WINDOW_CHUNK]])
     for chunk in fold:
         yield b"F" + chunk
-
-
-def _copy_fold(fold: Fold, new_fold: Callable[[], Fold]) -> Fold:
-    copy: Callable[[], Fold] | None = getattr(fold, "copy", None)
-    if copy is not None:
-        return copy()
-    copied = new_fold()
-    copied.load(fold.dump())
-    return copied

@@ -57,12 +57,13 @@ class Relay:
         self._clock = clock
         self._entries: deque[EntryRead | EpochRead] = deque()
         self._wake = asyncio.Event()
+        self._idle = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Publishes what earlier ones left unpublished up to here, then what `push` gives."""
         state = self._follower.state(self._partition)
-        upto = (state.site_epoch, state.seq)
+        upto = (state.site_epoch, state.read)
         self._task = asyncio.create_task(self._run(upto), name=f"relay {self._service}/{self._partition}")
 
     def push(self, entry: EntryRead | EpochRead) -> None:
@@ -77,18 +78,18 @@ class Relay:
 
     async def drain(self, deadline: float) -> None:
         """Waits until what was pushed is published, at most `deadline` seconds."""
-        state = self._follower.state(self._partition)
-        upto = (state.site_epoch, state.seq)
         until = asyncio.get_running_loop().time() + deadline
-        while self.position < upto and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110
+        while (self._entries or not self._idle) and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     async def _run(self, upto: tuple[int, int]) -> None:
         await self._patiently(lambda: self._catch_up(upto))
         while True:
             if not self._entries:
+                self._idle = True
                 self._wake.clear()
                 await self._wake.wait()
+                self._idle = False
             batch = [self._entries.popleft() for _ in range(min(_BATCH, len(self._entries)))]
             await self._publish(batch)
 

@@ -77,8 +77,9 @@ class Snapshots:
 
     async def _take(self, partition: int) -> None:
         try:
-            held = self._follower.chain_place(partition)
-            pieces = iter(self._follower.state(partition).dump())
+            state = self._follower.state(partition)
+            seq, pieces = state.seq, iter(state.dump())
+            held = await self._follower.place_at(partition, seq)
             manifest = await write_snapshot(self._log, self._service, partition, held, pieces)
             async with asyncio.timeout(_RELAY_SECONDS):
                 while self._relayed(partition) < (held.site_epoch, held.seq):  # noqa: ASYNC110

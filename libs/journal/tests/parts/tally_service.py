@@ -28,6 +28,15 @@ def new_fold():
     return AggregateFold(AGGREGATE, MAPPING)
 
 
+class OneState:
+    """The same fold without cheap copies: a process then has one state for its owner and its follower."""
+
+    def __init__(self):
+        self._fold = new_fold()
+        self.apply, self.next_due, self.replay = self._fold.apply, self._fold.next_due, self._fold.replay
+        self.dump, self.load, self.hash, self.get = self._fold.dump, self._fold.load, self._fold.hash, self._fold.get
+
+
 def add(id, amount=1, stream="s", tenant="t"):
     return ask(id, tally_pb.AddRequest(amount=amount), stream, tenant)
 
@@ -43,13 +52,13 @@ def declarations(service: str, partitions: int):
     ]
 
 
-def new_ledger(log, service="tally", effects=None, *, pump, clock=None, every=5_000, **settings):
+def new_ledger(log, service="tally", effects=None, *, pump, clock=None, every=5_000, fold=new_fold, **settings):
     owner = OwnerSettings(reclaim_after=settings.pop("reclaim_after", 0.3))
     more = {} if clock is None else {"clock": clock}
     return Ledger(
         service,
         log,
-        new_fold,
+        fold,
         effects,
         pump=pump,
         settings=LedgerSettings(

@@ -216,7 +216,7 @@ def test_the_state_of_a_partition_is_dumped_whole():
         owner.take(REIGN, add(f"i{n}", 1, stream=f"s{n % 7}"), source, n)
     loaded = PartitionState("tally", new_fold())
     loaded.load(owner.dump())
-    copied = owner.copy(new_fold)
+    copied = owner.copy()
     for other in (loaded, copied):
         assert (other.seq, other.now, other.hash, other.sources) == (owner.seq, owner.now, owner.hash, owner.sources)
         assert other.state_hash() == owner.state_hash()

@@ -13,7 +13,7 @@ from junctor_journal.memory import MemoryLog
 from junctor_journal.pump import GroupPump
 from junctor_journal.static_pump import StaticPump
 from tally_messages import tally_pb
-from tally_service import add, ask, declarations, new_ledger
+from tally_service import OneState, add, ask, declarations, new_fold, new_ledger
 from virtual_loop import now_ms
 
 
@@ -44,13 +44,14 @@ async def log():
     return log
 
 
-@pytest.fixture
-async def run(log):
+@pytest.fixture(params=[new_fold, OneState], ids=["two states", "one state"])
+async def run(request, log):
     started = []
 
     async def start(pump=None, effects=None, **settings):
         clock = settings.pop("clock", now_ms)
-        ledger = new_ledger(log, effects=effects, pump=pump or StaticPump(range(4)), clock=clock, **settings)
+        pump = pump or StaticPump(range(4))
+        ledger = new_ledger(log, effects=effects, pump=pump, clock=clock, fold=request.param, **settings)
         started.append(ledger)
         await ledger.start()
         async with asyncio.timeout(10):

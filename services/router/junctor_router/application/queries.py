@@ -1,4 +1,5 @@
-"""What is read from the followed state: tasks, agents, queues, explanations. Never later than the entry last read back."""
+"""What is read from the state: tasks, agents, queues, explanations. The owner's process reads what it has just decided,
+which others may never see: an answer leaves only after `confirmed`, when all it was made from was read back."""
 
 from __future__ import annotations
 
@@ -33,6 +34,10 @@ class Journal(Protocol):
     def state(self, partition: int) -> Any: ...
 
     def position(self, partition: int) -> int: ...
+
+    def decided(self, partition: int) -> int: ...
+
+    async def confirmed(self, partition: int) -> None: ...
 
 
 class Queries:
@@ -90,6 +95,17 @@ class Queries:
         )
         return partition, self._journal.position(partition)
 
+    def decided(self, partition: int) -> int:
+        """The last entry that is in the state."""
+        return self._journal.decided(partition)
+
+    async def confirmed(self, tenant: str) -> None:
+        """Until what was read from the tenant's pools up to now is read back. Raises `JournalError` where it may never
+        be: the answer is dropped then, and the caller asks again."""
+        for partition in range(self._journal.partitions):
+            if self._journal.state(partition).of_tenant(tenant):
+                await self._journal.confirmed(partition)
+
     def overview(self, tenant: str) -> pb.WatchPoolResponse:
         """All queues and agents, by id; `seq` is the highest of the partitions that the tenant's pools are in."""
         now = self._now_ms()
@@ -100,7 +116,7 @@ class Queries:
                 self._named(tenant, agent_message(pool, pool.agents[id])) for id in sorted(pool.agents)
             )
             partition = self._configuration.partition(tenant, pool.name, self._journal.partitions)
-            response.seq = max(response.seq, self._journal.position(partition))
+            response.seq = max(response.seq, self._journal.decided(partition))
         return response
 
     def explain_contact(self, tenant: str, contact_id: str) -> pb.ExplainResponse:

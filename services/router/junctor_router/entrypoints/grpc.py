@@ -73,19 +73,26 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
 
     async def GetTask(self, request: pb.GetTaskRequest, context: Any) -> pb.GetTaskResponse:
         with _answering():
-            return pb.GetTaskResponse(task=self._queries.task(request.tenant, request.contact_id))
+            task = self._queries.task(request.tenant, request.contact_id)
+            await self._queries.confirmed(request.tenant)
+        return pb.GetTaskResponse(task=task)
 
     async def GetAgent(self, request: pb.GetAgentRequest, context: Any) -> pb.GetAgentResponse:
         with _answering():
-            return pb.GetAgentResponse(agent=self._queries.agent(request.tenant, request.agent_id))
+            agent = self._queries.agent(request.tenant, request.agent_id)
+            await self._queries.confirmed(request.tenant)
+        return pb.GetAgentResponse(agent=agent)
 
     async def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainResponse:
         if bool(request.contact_id) == bool(request.agent_id):
             raise invalid("Explain one contact or one agent.", reason="ONE_OF_TWO")
         with _answering():
             if request.contact_id:
-                return self._queries.explain_contact(request.tenant, request.contact_id)
-            return self._queries.explain_agent(request.tenant, request.agent_id)
+                why = self._queries.explain_contact(request.tenant, request.contact_id)
+            else:
+                why = self._queries.explain_agent(request.tenant, request.agent_id)
+            await self._queries.confirmed(request.tenant)
+        return why
 
     async def WatchAgent(self, request: pb.WatchAgentRequest, context: Any) -> AsyncIterator[pb.WatchAgentResponse]:
         """A snapshot, or the changes after `after_seq` as far as they are still kept; then changes as they come."""
@@ -101,27 +108,30 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
         watch = self._changes.watch(tenant, agent_id)
         try:
             with _answering():
-                partition, seq = self._queries.place_of_agent(tenant, agent_id)
+                partition, sent = self._queries.place_of_agent(tenant, agent_id)
             missed = None
             if request.after_seq:
                 missed = self._changes.since(tenant, agent_id, partition, request.after_seq)
             if missed is None:
-                yield self._snapshot(tenant, agent_id, partition, seq)
+                snapshot = await self._snapshot(tenant, agent_id, partition)
+                sent = snapshot.seq
+                yield snapshot
             for change in missed or ():
-                yield self._changed(change)
-            sent = seq
+                yield await self._changed(change)
             while True:
                 await watch.woken.wait()
                 watch.woken.clear()
                 if watch.lost:
                     watch.lost = False
                     watch.changes.clear()
-                    partition, sent = self._queries.place_of_agent(tenant, agent_id)
-                    yield self._snapshot(tenant, agent_id, partition, sent)
+                    partition, _ = self._queries.place_of_agent(tenant, agent_id)
+                    snapshot = await self._snapshot(tenant, agent_id, partition)
+                    sent = snapshot.seq
+                    yield snapshot
                 while watch.changes:
                     change = watch.changes.popleft()
                     if change.seq > sent or change.partition != partition:
-                        yield self._changed(change)
+                        yield await self._changed(change)
         finally:
             self._changes.unwatch(tenant, agent_id, watch)
 
@@ -133,22 +143,25 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
             try:
                 with _answering():
                     view = self._queries.overview(request.tenant)
+                    await self._queries.confirmed(request.tenant)
                 yield view
                 await asyncio.sleep(interval)
                 await moved
             finally:
                 moved.cancel()
 
-    def _snapshot(self, tenant: str, agent_id: str, partition: int, seq: int) -> pb.WatchAgentResponse:
+    async def _snapshot(self, tenant: str, agent_id: str, partition: int) -> pb.WatchAgentResponse:
         with _answering():
-            agent = self._queries.agent(tenant, agent_id)
+            agent, seq = self._queries.agent(tenant, agent_id), self._queries.decided(partition)
+            await self._queries.confirmed(tenant)
         return pb.WatchAgentResponse(agent=agent, partition=partition, seq=seq)
 
-    def _changed(self, change: AgentChange) -> pb.WatchAgentResponse:
+    async def _changed(self, change: AgentChange) -> pb.WatchAgentResponse:
         packed = PackedAny()
         packed.Pack(change.event)
         with _answering():
             agent = self._queries.agent(change.tenant, change.agent_id)
+            await self._queries.confirmed(change.tenant)
         return pb.WatchAgentResponse(agent=agent, event=packed, partition=change.partition, seq=change.seq)
 
 

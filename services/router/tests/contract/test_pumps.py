@@ -89,6 +89,8 @@ class Scene:
             found = heard(ledger)
             if found is not None and all(len(found[p]) >= len(ids) for p, ids in self.sent.items()):
                 assert found == self.sent
+                for partition in found:
+                    await ledger.confirmed(partition)
                 return
             assert time.monotonic() < limit, "not all was applied in time"
             await asyncio.sleep(0.05)
