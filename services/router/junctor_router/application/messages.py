@@ -75,7 +75,7 @@ _COMMANDS: dict[type[Message], Callable[[Any], c.Command]] = {
     pb.EndContactRequest: lambda m: c.EndContact(m.contact_id, m.cause),
     pb.AcceptReservationRequest: lambda m: c.AcceptReservation(m.agent_id, m.reservation_id, m.contact_id),
     pb.RejectReservationRequest: lambda m: c.RejectReservation(m.agent_id, m.reservation_id, m.contact_id, m.cause),
-    pb.CompleteTaskRequest: lambda m: c.CompleteTask(m.agent_id, m.contact_id, m.disposition),
+    pb.CompleteTaskRequest: lambda m: c.CompleteTask(m.agent_id, m.contact_id, m.disposition, m.outcome_value),
     pb.ExtendWrapUpRequest: lambda m: c.ExtendWrapUp(m.agent_id, m.contact_id, m.extend_ms),
     pb.LogInRequest: lambda m: c.LogIn(m.agent_id, tuple(channel(n) for n in m.channels), _agent_state(m.state)),
     pb.LogOutRequest: lambda m: c.LogOut(m.agent_id, m.reason),

@@ -20,6 +20,7 @@ from junctor_router.domain.explanation import Explanation
 from junctor_router.domain.expression import bind
 from junctor_router.domain.picker import picker_of
 from junctor_router.domain.pool_state import PoolState, Queue
+from junctor_router.domain.reach import hopeless
 from junctor_router.domain.reservation import Offer
 from junctor_router.domain.task import FinishedTask, Task
 from junctor_router.domain.values import ConnectionState, Hold, TaskState
@@ -67,7 +68,9 @@ class Queries:
         for pool in self._pools(tenant):
             task = pool.tasks.get(contact_id)
             if task is not None:
-                return task_message(pool, task)
+                message = task_message(pool, task)
+                message.hopeless = hopeless(pool, task)
+                return message
             finished = pool.finished.get(contact_id)
             if finished is not None:
                 return _finished_message(finished)

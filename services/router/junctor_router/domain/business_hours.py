@@ -8,11 +8,16 @@ from zoneinfo import ZoneInfo
 from junctor_router.domain.configuration import CalendarValue
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = 253_000_000_000_000
+"""In the year 9987: what calendars can be asked for at all."""
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def is_open(calendar: CalendarValue, tenant_zone: str, now: int) -> bool:
-    """`now` is Unix milliseconds. A zone that does not exist is taken as UTC (`problems` says so when it is applied)."""
+    """`now` is Unix milliseconds; after LATEST nothing is open. A zone that does not exist is taken as UTC (`problems` says
+    so when it is applied)."""
+    if now > LATEST:
+        return False
     local = (_EPOCH + timedelta(milliseconds=now)).astimezone(_zone(calendar.time_zone or tenant_zone))
     if local.date().isoformat() in calendar.closed_dates:
         return False

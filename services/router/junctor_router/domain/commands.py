@@ -70,6 +70,7 @@ class CompleteTask:
     agent_id: str
     contact_id: str
     disposition: str = ""
+    outcome_value: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,8 @@ class TaskCompleted:
     by_timer: bool
     edge: str
     parked_ms: int
+    outcome_value: int
+    segment: str
 
 
 @dataclass(frozen=True, slots=True)

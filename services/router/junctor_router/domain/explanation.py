@@ -22,6 +22,7 @@ from junctor_router.domain.expression import (
 )
 from junctor_router.domain.plan import CompiledPlan
 from junctor_router.domain.pool_state import PoolState
+from junctor_router.domain.reach import NOBODY_EVER, elsewhere, hopeless
 from junctor_router.domain.task import FIRST_OF_ALL, Task
 from junctor_router.domain.values import CHANNELS, FOR_SOMEBODY, AgentState, Channel, DeviceState, Hold, TaskState
 
@@ -169,7 +170,11 @@ def _why_not(pool: PoolState, task: Task, matching_count: int) -> list[str]:
     if pool.queue_value(task.queue).plan not in ("", *pool.plans):
         return [f"The plan {pool.queue_value(task.queue).plan} of the queue is not known, so nobody matches."]
     if not matching_count:
-        return [*_hopeless(pool, line.wanted), "Nobody who is logged in meets the requirement."]
+        return [
+            *_hopeless(pool, line.wanted),
+            "Nobody who is logged in meets the requirement.",
+            *_who_could(pool, task),
+        ]
     found = []
     members = pool.index.at(select(line.wanted, pool.index))
     for member in members[:NAMED]:
@@ -192,6 +197,14 @@ def _hopeless(pool: PoolState, wanted: Node) -> list[str]:
     """Attributes that nobody logged in has."""
     names = sorted({name for clause in clauses(wanted) for name in _names(clause)})
     return [f"Nobody who is logged in has the attribute {name}." for name in names if not pool.index.having(name)]
+
+
+def _who_could(pool: PoolState, task: Task) -> list[str]:
+    if hopeless(pool, task):
+        return [NOBODY_EVER]
+    away = elsewhere(pool, task)
+    more = f" and {len(away) - NAMED} more" if len(away) > NAMED else ""
+    return [f"Not logged in, and would meet it: {', '.join(away[:NAMED])}{more}."] if away else []
 
 
 def _names(node: Node) -> list[str]:

@@ -68,7 +68,7 @@ def request(pool: PoolState, command: RequestTask) -> RequestTaskResponse:
         requirements=command.requirements,
         data=command.data,
         priority=command.priority or queue.value.priority,
-        arrived_at=command.arrived_at or pool.now,
+        arrived_at=min(command.arrived_at or pool.now, pool.now),
         queued_at=pool.now,
         preferred_agents=command.preferred_agents,
         excluded_agents=command.excluded_agents,

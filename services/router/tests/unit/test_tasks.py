@@ -43,14 +43,15 @@ def test_asked_again_nothing_changes(centre):
 
 def test_accept_end_wrap_up_complete(centre):
     centre.agent("ann")
-    centre.arrive("c1")
+    centre.arrive("c1", data={"segment": "gold"})
     assert names(centre.accept("c1").events) == ["ReservationAccepted"]
     centre.wait(30_000)
     assert centre.do(EndContact("c1")).response.state is TaskState.WRAPPING
     centre.wait(1_000)
-    completed = centre.do(CompleteTask("ann", "c1", "sold")).events[0]
+    completed = centre.do(CompleteTask("ann", "c1", "sold", 120)).events[0]
     assert (completed.ended_at - completed.assigned_at, completed.completed_at - completed.ended_at) == (30_000, 1_000)
     assert (completed.disposition, completed.by_timer) == ("sold", False)
+    assert (completed.outcome_value, completed.segment) == (120, "gold")
     assert names(centre.arrive("c2").events) == ["TaskQueued", "ReservationCreated"]
 
 

@@ -639,6 +639,7 @@ class CompleteTaskRequest(_message.Message):
     AGENT_ID_FIELD_NUMBER: _builtins.int
     CONTACT_ID_FIELD_NUMBER: _builtins.int
     DISPOSITION_FIELD_NUMBER: _builtins.int
+    OUTCOME_VALUE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     tenant: _builtins.str
@@ -649,6 +650,8 @@ class CompleteTaskRequest(_message.Message):
     """The contact."""
     disposition: _builtins.str
     """The outcome code."""
+    outcome_value: _builtins.int
+    """What the contact brought in, in a unit of the organisation's own (a sale's cents, points); may be negative."""
     def __init__(
         self,
         *,
@@ -657,10 +660,11 @@ class CompleteTaskRequest(_message.Message):
         agent_id: _builtins.str = ...,
         contact_id: _builtins.str = ...,
         disposition: _builtins.str = ...,
+        outcome_value: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "contact_id", b"contact_id", "disposition", b"disposition", "request_id", b"request_id", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "contact_id", b"contact_id", "disposition", b"disposition", "outcome_value", b"outcome_value", "request_id", b"request_id", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1101,6 +1105,7 @@ class Task(_message.Message):
     WRAP_UP_UNTIL_FIELD_NUMBER: _builtins.int
     OFFERED_TO_FIELD_NUMBER: _builtins.int
     PARKED_SINCE_FIELD_NUMBER: _builtins.int
+    HOPELESS_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """The contact."""
     state: Global___TaskState.ValueType
@@ -1129,6 +1134,10 @@ class Task(_message.Message):
     """Unix milliseconds at which the wrap-up ends by itself."""
     parked_since: _builtins.int
     """Unix milliseconds since which it is parked; 0 where it is not."""
+    hopeless: _builtins.bool
+    """True where nobody of the pool, logged in or not, meets what is required, in this step or a later one. Only GetTask
+    looks.
+    """
     @_builtins.property
     def offered_to(self) -> _containers.RepeatedCompositeFieldContainer[Global___Offer]:
         """All whom it is being offered to; an agent's own view names that agent's in `agent_id` and `reservation_id`."""
@@ -1151,10 +1160,11 @@ class Task(_message.Message):
         wrap_up_until: _builtins.int = ...,
         offered_to: _abc.Iterable[Global___Offer] | None = ...,
         parked_since: _builtins.int = ...,
+        hopeless: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "arrived_at", b"arrived_at", "channel", b"channel", "contact_id", b"contact_id", "estimated_wait_ms", b"estimated_wait_ms", "offered_to", b"offered_to", "parked_since", b"parked_since", "position", b"position", "priority", b"priority", "queue", b"queue", "queued_at", b"queued_at", "reservation_id", b"reservation_id", "state", b"state", "step", b"step", "wrap_up_until", b"wrap_up_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "arrived_at", b"arrived_at", "channel", b"channel", "contact_id", b"contact_id", "estimated_wait_ms", b"estimated_wait_ms", "hopeless", b"hopeless", "offered_to", b"offered_to", "parked_since", b"parked_since", "position", b"position", "priority", b"priority", "queue", b"queue", "queued_at", b"queued_at", "reservation_id", b"reservation_id", "state", b"state", "step", b"step", "wrap_up_until", b"wrap_up_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2119,6 +2129,8 @@ class TaskCompleted(_message.Message):
     BY_TIMER_FIELD_NUMBER: _builtins.int
     EDGE_FIELD_NUMBER: _builtins.int
     PARKED_MS_FIELD_NUMBER: _builtins.int
+    OUTCOME_VALUE_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """The contact."""
     agent_id: _builtins.str
@@ -2141,6 +2153,10 @@ class TaskCompleted(_message.Message):
     """The service that owns the contact."""
     parked_ms: _builtins.int
     """Milliseconds it was parked, of those between assigned and ended."""
+    outcome_value: _builtins.int
+    """What the contact brought in, in a unit of the organisation's own."""
+    segment: _builtins.str
+    """The customer's segment: the contact's data `segment`; empty for none."""
     def __init__(
         self,
         *,
@@ -2155,10 +2171,12 @@ class TaskCompleted(_message.Message):
         by_timer: _builtins.bool = ...,
         edge: _builtins.str = ...,
         parked_ms: _builtins.int = ...,
+        outcome_value: _builtins.int = ...,
+        segment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "assigned_at", b"assigned_at", "by_timer", b"by_timer", "channel", b"channel", "completed_at", b"completed_at", "contact_id", b"contact_id", "disposition", b"disposition", "edge", b"edge", "ended_at", b"ended_at", "parked_ms", b"parked_ms", "queue", b"queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "assigned_at", b"assigned_at", "by_timer", b"by_timer", "channel", b"channel", "completed_at", b"completed_at", "contact_id", b"contact_id", "disposition", b"disposition", "edge", b"edge", "ended_at", b"ended_at", "outcome_value", b"outcome_value", "parked_ms", b"parked_ms", "queue", b"queue", "segment", b"segment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
