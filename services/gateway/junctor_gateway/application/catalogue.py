@@ -11,10 +11,13 @@ from typing import Any
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 from junctor_service.call_policy import rule_of
+from junctor_service.tokens import Role
 
 from junctor_gateway.application.comments import comments, descriptor_set
 
 PREFIX = "/v1"
+BETWEEN_SITES = (Role.REGISTER.value,)
+"""Who alone may call the register's voters: they are no service of a site, and have no address here."""
 _PACKAGE = re.compile(r"junctor\.([a-z]+)\.v1")
 _QUERIES = re.compile(r"(Get|List|Watch|Fetch|Report|Explain)([A-Z]|$)")
 
@@ -61,7 +64,10 @@ class Method:
 
 @cache
 def methods() -> tuple[Method, ...]:
-    """All RPCs, by service and in the order of the protos. Raises `ValueError` for one that HTTP cannot carry."""
+    """All RPCs but those between sites, by service and in the order of the protos.
+
+    Raises `ValueError` for one that HTTP cannot carry.
+    """
     found: list[Method] = []
     for file in descriptor_set().file:
         importlib.import_module(f"{file.name.removesuffix('.proto').replace('/', '.')}_pb2")
@@ -71,7 +77,8 @@ def methods() -> tuple[Method, ...]:
             if service_name is None:
                 raise ValueError(f"{file.package} is not junctor.<service>.v1")
             found += [_method(service_name[1], f"{file.package}.{service.name}", method) for method in service.method]
-    return tuple(sorted(found, key=lambda method: method.service))
+    offered = (method for method in found if method.roles != BETWEEN_SITES)
+    return tuple(sorted(offered, key=lambda method: method.service))
 
 
 @cache

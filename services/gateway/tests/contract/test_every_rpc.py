@@ -26,7 +26,8 @@ def written() -> list[tuple[str, str, str]]:
     return found
 
 
-RPCS = written()
+BETWEEN_SITES = "junctor.register.v1"
+RPCS = [rpc for rpc in written() if rpc[0] != BETWEEN_SITES]
 
 
 def test_the_protos_have_rpcs():
@@ -34,6 +35,12 @@ def test_the_protos_have_rpcs():
     assert {package.split(".")[1] for package, _, _ in RPCS} == {
         "router", "cti", "ivr", "recording", "omnichannel", "analytics", "directory",
     }  # fmt: skip
+
+
+def test_the_registers_voters_are_not_offered():
+    assert any(package == BETWEEN_SITES for package, _, _ in written())
+    assert not [method for method in methods() if method.service_type.startswith(BETWEEN_SITES)]
+    assert not [path for path in document()["paths"] if "/register/" in path]
 
 
 @pytest.mark.parametrize(("package", "service", "name"), RPCS, ids=str)
