@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from junctor.directory.v1 import directory_pb2 as pb
@@ -25,6 +26,17 @@ from junctor_cli.tenant_file import Mistake, TenantFile
 _SECONDS = 30.0
 
 
+def directory_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --address and --token of the directory."""
+    address = click.option(
+        "--address", envvar="JUNCTOR_DIRECTORY_ADDRESS", help="The directory, host:port; the local site's if not given."
+    )
+    token = click.option(
+        "--token", envvar="JUNCTOR_TOKEN", help="An administrator's token; made with the local site's key if not given."
+    )
+    return address(token(function))
+
+
 @click.command()
 @click.option("-f", "--file", "path", type=click.Path(path_type=Path), help="The tenant file (YAML).")
 @click.option("--revert", type=click.IntRange(min=1), metavar="REVISION", help="Undo a revision instead.")
@@ -33,12 +45,7 @@ _SECONDS = 30.0
 @click.option("--tenant", default="demo", show_default=True, help="Whose configuration.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--comment", default="", help="What for; shown in the list of revisions.")
-@click.option(
-    "--address", envvar="JUNCTOR_DIRECTORY_ADDRESS", help="The directory, host:port; the local site's if not given."
-)
-@click.option(
-    "--token", envvar="JUNCTOR_TOKEN", help="An administrator's token; made with the local site's key if not given."
-)
+@directory_option
 @site_option
 def command(
     path: Path | None,
@@ -61,7 +68,7 @@ def command(
     if revert is not None and dry_run:
         raise click.UsageError("--dry-run goes with a file; `junctor apply --revert` asks before it undoes.")
     address = address or running(site).addresses["directory"]
-    token = token or _own_token(site, tenant)
+    token = token or token_of(site, tenant)
     file = _read(path) if path is not None else None
     asyncio.run(_Apply(address, token, tenant, yes=yes).run(file, revert, dry_run, prune, comment))
 
@@ -80,53 +87,58 @@ class _Apply:
         )
         try:
             if file is not None:
-                await self._apply(stub, file, dry_run, prune, comment)
+                request = pb.ApplyConfigurationRequest(
+                    tenant=self._tenant, values=file.values, prune=prune, comment=comment
+                )
+                await apply_request(stub, request, file, dry_run=dry_run, yes=self._yes)
             elif revert is not None:
                 await self._revert(stub, revert)
         except ServiceError as error:
-            raise _failure(error, file, self._address) from error
+            raise failure(error, file, self._address) from error
         finally:
             await channels.close()
 
-    async def _apply(
-        self,
-        stub: directory_pb2_grpc.DirectoryServiceAsyncStub,
-        file: TenantFile,
-        dry_run: bool,
-        prune: bool,
-        comment: str,
-    ) -> None:
-        request = pb.ApplyConfigurationRequest(
-            request_id=uuid7(), tenant=self._tenant, values=file.values, prune=prune, dry_run=True, comment=comment
-        )
-        found = await rpc(stub.ApplyConfiguration(request, timeout=_SECONDS))
-        _show(found.changes, found.warnings, file)
-        if not found.changes:
-            click.echo(f"Nothing to change: {self._tenant} is at revision {found.revision}.")
-            return
-        if dry_run:
-            click.echo(f"{_count(found.changes)} would be made; this was a dry run.")
-            return
-        self._ask(f"Make {_count(found.changes)} in {self._tenant}?")
-        request.dry_run = False
-        request.request_id = uuid7()
-        request.base_revision = found.revision
-        done = await rpc(stub.ApplyConfiguration(request, timeout=_SECONDS))
-        click.echo(f"{_count(done.changes)} made: {self._tenant} is at revision {done.revision}.")
-
     async def _revert(self, stub: directory_pb2_grpc.DirectoryServiceAsyncStub, revision: int) -> None:
-        self._ask(f"Undo revision {revision} in {self._tenant}?")
+        _ask(f"Undo revision {revision} in {self._tenant}?", self._yes)
         request = pb.RevertConfigurationRequest(request_id=uuid7(), tenant=self._tenant, revision=revision)
         done = await rpc(stub.RevertConfiguration(request, timeout=_SECONDS))
         _show(done.changes, done.warnings, None)
         click.echo(f"Revision {revision} is undone: {self._tenant} is at revision {done.revision}.")
 
-    def _ask(self, question: str) -> None:
-        if self._yes:
-            return
-        if not sys.stdin.isatty():
-            raise click.UsageError("There is no terminal to ask at: add --yes to go on or --dry-run to look only.")
-        click.confirm(question, abort=True)
+
+async def apply_request(
+    stub: directory_pb2_grpc.DirectoryServiceAsyncStub,
+    request: pb.ApplyConfigurationRequest,
+    file: TenantFile | None,
+    *,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Shows what the request would change, asks, and makes it. Raises `ServiceError` where the directory refuses."""
+    request.request_id = uuid7()
+    request.dry_run = True
+    found = await rpc(stub.ApplyConfiguration(request, timeout=_SECONDS))
+    _show(found.changes, found.warnings, file)
+    if not found.changes:
+        click.echo(f"Nothing to change: {request.tenant} is at revision {found.revision}.")
+        return
+    if dry_run:
+        click.echo(f"{_count(found.changes)} would be made; this was a dry run.")
+        return
+    _ask(f"Make {_count(found.changes)} in {request.tenant}?", yes)
+    request.dry_run = False
+    request.request_id = uuid7()
+    request.base_revision = found.revision
+    done = await rpc(stub.ApplyConfiguration(request, timeout=_SECONDS))
+    click.echo(f"{_count(done.changes)} made: {request.tenant} is at revision {done.revision}.")
+
+
+def _ask(question: str, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("There is no terminal to ask at: add --yes to go on or --dry-run to look only.")
+    click.confirm(question, abort=True)
 
 
 def _read(path: Path) -> TenantFile:
@@ -138,7 +150,8 @@ def _read(path: Path) -> TenantFile:
         raise click.ClickException("\n".join(mistake.sentences)) from mistake
 
 
-def _own_token(site: str, tenant: str) -> str:
+def token_of(site: str, tenant: str) -> str:
+    """An administrator's, made with the local site's key; ClickException where there is none."""
     folder = directory(site) / "issuer"
     if not folder.exists():
         raise click.ClickException("There is no token: give --token or set JUNCTOR_TOKEN.")
@@ -154,7 +167,8 @@ def _show(changes: Sequence[pb.Change], warnings: Sequence[pb.ConfigurationWarni
         click.secho(f"{where}Warning: {warning.text}.", fg="yellow", err=True)
 
 
-def _failure(error: ServiceError, file: TenantFile | None, address: str) -> click.ClickException:
+def failure(error: ServiceError, file: TenantFile | None, address: str) -> click.ClickException:
+    """What the directory refuses, with the lines of the file."""
     if file is not None and error.fields:
         lines = [f"{file.place(v.field)}: {v.description} ({v.field})" for v in error.fields]
         return click.ClickException("\n".join(lines))

@@ -124,6 +124,8 @@ def _task_completed(event: Event, task: Any) -> list[Row]:
         "ended_at": moment_or_none(task.ended_at),
         "completed_at": moment_or_none(task.completed_at) or moment(event.time),
         "disposition": text(task.disposition),
+        "outcome_value": task.outcome_value,
+        "customer_segment": text(task.segment),
     }
     return [Row(tables.TASKS, values)]
 
