@@ -366,10 +366,9 @@ class Owner:
             grant = self._leadership.granted(self.partition)
             if grant is not None and self._may(grant):
                 await self._follower.reach_end(self.partition)
-                shown = self._follower.highest_site_epoch(self.partition)
-                if shown <= grant.site_epoch:
+                if not self._is_anothers(grant.site_epoch):
                     return grant
-                self._leadership.seen(self.partition, shown)
+                self._leadership.seen(self.partition, self._follower.highest_site_epoch(self.partition))
                 await self._leadership.give_up(self.partition, grant.site_epoch)
             self.phase = Phase.FOLLOWING
             if not self._stands_by:
@@ -377,6 +376,20 @@ class Owner:
                 self._stands_by = True
                 self._listener.owner_follows(self.partition)
             await self._granted.wait()
+
+    def _is_anothers(self, site_epoch: int) -> bool:
+        """Whether a journal shows a higher site epoch (S1), or this one under another site's name."""
+        if self._follower.highest_site_epoch(self.partition) > site_epoch:
+            return True
+        for topic in self._follower.topics:
+            place = self._follower.place_in(self.partition, topic)
+            if place.epoch.site == site_epoch and place.site != self._settings.site:
+                log.critical(
+                    "a site epoch is granted to this site that another one has claimed; is its name right?",
+                    extra={"partition": self.partition, "site_epoch": site_epoch, "claimed_by": place.site},
+                )
+                return True
+        return False
 
     def _may(self, grant: Grant) -> bool:
         """Whether that grant is still good (O8)."""

@@ -6,7 +6,7 @@ from typing import cast
 
 from junctor.directory.v1 import directory_pb2_grpc
 from junctor_journal import topics
-from junctor_journal.errors import JournalError
+from junctor_journal.errors import JournalError, Restoring
 from junctor_journal.ledger import Ledger
 from junctor_journal.replica import StateWriter
 from junctor_service.commands import service_error
@@ -45,6 +45,8 @@ def bind(settings: DirectorySettings) -> Service:
 
     async def up_to_date(tenant: str) -> None:
         try:
+            if not ledger.ready:
+                raise Restoring("the directory is not read yet")
             partition = ledger.partition_of(tenant, STREAM)
             await projection.reached(partition, ledger.position(partition), LIST_SECONDS)
         except JournalError as error:

@@ -61,6 +61,50 @@ def judge(values):
     return verdict
 
 
+def chain(journals):
+    """The entries that count for one who sees the journals of all sites, in order. `journals`: values by site.
+
+    The newest site epoch that began, and from each to the one that its beginning names, up to the cut. In each journal
+    what counts is found as in one alone, site epoch by site epoch.
+    """
+    begun, entries = {}, {}
+    for site, values in journals.items():
+        highest, reign, broken, counted = (0, 0), None, False, {}
+        for value in values:
+            record = pb.JournalRecord.FromString(value)
+            kind = record.WhichOneof("kind")
+            if kind is None:
+                continue
+            body = getattr(record, kind)
+            epoch = (body.epoch.site_epoch, body.epoch.owner_epoch)
+            if kind == "owner_started":
+                if epoch > highest:
+                    highest, reign, broken = epoch, (*epoch, body.owner_id), False
+            elif (*epoch, body.owner_id) != reign or broken:
+                continue
+            elif kind == "sealed":
+                broken = True
+            elif kind == "epoch_started":
+                if epoch[0] not in begun and body.previous_site_epoch < epoch[0]:
+                    begun[epoch[0]] = body
+                    counted[epoch[0]] = body.cut_seq
+                    entries[epoch[0]] = []
+            elif epoch[0] in counted and body.seq > counted[epoch[0]]:
+                if body.seq == counted[epoch[0]] + 1:
+                    counted[epoch[0]] = body.seq
+                    entries[epoch[0]].append(body)
+                else:
+                    broken = True
+    found = []
+    at, cut = max(begun, default=0), None
+    while at:
+        found[:0] = [entry for entry in entries[at] if cut is None or entry.seq <= cut]
+        cut = begun[at].cut_seq
+        at = begun[at].previous_site_epoch
+    assert [entry.seq for entry in found] == list(range(1, len(found) + 1)), "the chain has a gap"
+    return found
+
+
 @dataclass
 class Count:
     lost: int = 0
