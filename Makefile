@@ -45,7 +45,7 @@ lint: setup ## ruff, mypy, import rules
 test-unit: setup ## the unit tests, under a minute
 	@$(PYTHON) -m pytest -q -n 2 -m unit
 
-test: setup check-protos lint ## all checks and tests but those on a cluster
+test: setup helm-tools check-protos lint ## all checks and tests but those on a cluster
 	@$(PYTHON) -m junctor_testkit.twice -q -n 2 --dist loadfile -m "unit or contract or integration"
 	@$(PYTHON) -m junctor_testkit.twice -q -m e2e
 
@@ -99,3 +99,14 @@ e2e-cluster: images ## install the chart on Kubernetes sites of this machine, ca
 	@e2e/cluster/tools/pause.sh '$(CACHE)/images/pause.tar'
 	@e2e/cluster/tools/images.sh
 	@$(PYTHON) -m pytest -q -s -m cluster e2e/cluster
+
+.PHONY: helm-tools helm-lint helm-reference
+helm-tools: ## helm and a policy linter, built once from Go modules (instantaneous if they are there)
+	@$(MAKE) -s -f helm/tools.mk CACHE='$(CACHE)' '$(CACHE)/helm/.tools'
+
+helm-lint: setup helm-tools ## the chart alone: lint, schemas, policies, bad values, rendered examples
+	@$(PYTHON) -m pytest -q -n 2 helm
+
+helm-reference: setup helm-tools ## write what is made from helm/chart_values.py and topics.yaml, and the rendered examples
+	@$(PYTHON) -m helm.reference
+	@$(PYTHON) -m helm.rendered

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schema_terms import (
+from helm.schema_terms import (
     Schema,
     address,
     autoscaling,
@@ -16,6 +16,8 @@ from schema_terms import (
     placement,
     port,
     public_service,
+    quantity,
+    resources,
     section,
     several,
     switch,
@@ -26,6 +28,8 @@ from schema_terms import (
 
 SERVICES = ("router", "cti", "ivr", "recording", "omnichannel", "analytics", "directory", "gateway")
 IMAGES = (*SERVICES, "media", "issuer", "kafka", "clickhouse", "tools")
+_SITE = "^[a-z][a-z0-9-]{0,15}$"
+_NETWORK = r"^[0-9a-fA-F.:]+/[0-9]{1,3}$"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -76,7 +80,9 @@ CHARTS: dict[str, dict[str, Schema]] = {
             ),
         ),
         routeTries=number("Tries of 2 s to put a contact in line before the default treatment.", 1),
-        persistence=persistence("Facts of calls while Kafka is away, and contacts' keys where PostgreSQL has them not."),
+        persistence=persistence(
+            "Facts of calls while Kafka is away, and contacts' keys where PostgreSQL has them not."
+        ),
     ),
     "ivr": _service(replicas=_replicas("Pods."), autoscaling=autoscaling()),
     "recording": _service(
@@ -91,9 +97,18 @@ CHARTS: dict[str, dict[str, Schema]] = {
     ),
     "omnichannel": _service(
         replicas=_replicas("Pods; more than one needs contacts' keys in PostgreSQL."),
+        autoscaling=section(
+            "Pods by customers' WebSockets, by KEDA, which is installed beforehand.",
+            enabled=switch("Whether a ScaledObject sets the number of pods."),
+            min=number("Fewest pods.", 1, 12),
+            max=number("Most pods.", 1, 12),
+            sessionsPerPod=number("WebSockets that a pod is meant to hold.", 1),
+        ),
         customerTokens=section(
             "What a customer comes back to a conversation with.",
-            existingSecret=name("Secret with the key `customer-token-secret`; derived from the workload secret if empty."),
+            existingSecret=name(
+                "Secret with the key `customer-token-secret`; derived from the workload secret if empty."
+            ),
             lifetime=duration("How long a customer may come back."),
         ),
         idleTimeout=duration("Silence after which a conversation is closed."),
@@ -176,14 +191,36 @@ GLOBAL: dict[str, Schema] = {
         ),
     ),
     "clusterDomain": text("The cluster's DNS domain.", r"^[a-z0-9.-]+$"),
-    "site": section("The data centre.", name=text("Its name.", "^[a-z][a-z0-9-]{0,15}$")),
+    "site": section(
+        "The data centre.",
+        name=text("Its name.", _SITE),
+        peer=section(
+            "The other one of two active sites.",
+            name=text("Its name; empty: there is one site.", f"^$|{_SITE}"),
+            kafka=section(
+                "Its Kafka, from which inputs, journals and the directory's state are mirrored.",
+                brokers=several("Its brokers as seen from here, host:port.", address("host:port")),
+                tls=section("Encryption.", existingSecret=name("Secret with its `ca.crt`; no TLS if empty.")),
+                login=section(
+                    "SASL (SCRAM-SHA-512).",
+                    username=text("The user that may read there."),
+                    existingSecret=name("Secret with the key `password`; no login if empty."),
+                ),
+            ),
+        ),
+    ),
+    "monitoring": section(
+        "Metrics for Prometheus by its operator, alerts, and dashboards for Grafana.",
+        enabled=switch("Whether PodMonitors, PrometheusRules and dashboards are made."),
+        namespace=name("The namespace that Prometheus runs in."),
+        prometheus=url("Prometheus, which KEDA asks."),
+        labels=mapping("Labels by which Prometheus and Grafana find them."),
+    ),
     "logLevel": choice("Lowest level that is logged.", *LOG_LEVELS),
     "tracing": switch("Whether spans are recorded."),
     "metricsInterval": duration("How often metrics are told; 0s: never."),
     "storageClass": name("Storage class of disks; the cluster's default if empty."),
-    "spread": choice(
-        "What happens to a pod that cannot be on a node of its own.", "ScheduleAnyway", "DoNotSchedule"
-    ),
+    "spread": choice("What happens to a pod that cannot be on a node of its own.", "ScheduleAnyway", "DoNotSchedule"),
     "priorityClassName": name("Priority of all pods."),
     "nodeSelector": mapping("Labels of the nodes where pods may run."),
     "tolerations": tolerations("Taints that pods bear."),
@@ -204,7 +241,37 @@ GLOBAL: dict[str, Schema] = {
         ),
         topics=section("Topics that are made where they are not there.", replicationFactor=number("Copies.", 1, 9)),
     ),
-    "strimzi": section("Kafka by the Strimzi operator.", enabled=switch("Whether its custom resources are made.")),
+    "strimzi": section(
+        "Kafka by the Strimzi operator, which is installed beforehand: brokers that are controllers too, topics, and a user "
+        "with rights of its own for each service.",
+        enabled=switch("Whether its custom resources are made."),
+        version=text("Kafka's version; the operator's newest if empty.", r"^([0-9]+\.[0-9]+\.[0-9]+)?$"),
+        brokers=number("Brokers.", 1, 30),
+        storage=quantity("A broker's disk."),
+        resources=resources(),
+        external=section(
+            "A listener for the other site.",
+            type=choice("How it is reached.", "none", "loadbalancer", "nodeport"),
+            bootstrap=host("The name or address that its certificate is for."),
+        ),
+    ),
+    "clickhouseOperator": section(
+        "ClickHouse by Altinity's operator, which is installed beforehand.",
+        enabled=switch("Whether its custom resource is made."),
+        storage=quantity("Its disk."),
+        image=text("Its image.", r"^\S+$"),
+    ),
+    "cloudnativepg": section(
+        "PostgreSQL by CloudNativePG, which is installed beforehand.",
+        enabled=switch("Whether its custom resource is made."),
+        instances=number("Servers: one that is written, the others follow.", 1, 9),
+        storage=quantity("A server's disk."),
+    ),
+    "certManager": section(
+        "Certificates of services by cert-manager, which is installed beforehand.",
+        issuer=name("The issuer, one that has an authority of its own; empty: no certificates are asked for."),
+        kind=choice("What it is.", "ClusterIssuer", "Issuer"),
+    ),
     "clickhouse": section(
         "ClickHouse of your own.",
         http=url("Its HTTP interface, for inserts."),
@@ -224,8 +291,14 @@ GLOBAL: dict[str, Schema] = {
         host=host("Its host; empty: none is used."),
         port=port("Its port."),
         database=text("The database, which exists.", r"^\w+$"),
-        sslMode=choice("How the connection is encrypted, as libpq has it.", "disable", "require", "verify-ca", "verify-full"),
+        sslMode=choice(
+            "How the connection is encrypted, as libpq has it.", "disable", "require", "verify-ca", "verify-full"
+        ),
         existingSecret=name("Secret with `username` and `password`, without characters that a URL escapes."),
+        authority=section(
+            "Who signed its certificate.",
+            existingSecret=name("Secret with the key `ca.crt`; the system's authorities if empty."),
+        ),
     ),
     "tokens": section(
         "The issuer of tokens (OIDC).",
@@ -255,6 +328,32 @@ GLOBAL: dict[str, Schema] = {
 
 UMBRELLA: dict[str, Schema] = {
     "networkPolicies": section(
-        "Who may talk to whom.", enabled=switch("Whether all traffic is refused but what each part needs.")
+        "Who may talk to whom.",
+        enabled=switch("Whether all traffic is refused but what each part needs."),
+        phones=several("Networks of phones, trunks and their audio.", {"type": "string", "pattern": _NETWORK}),
+        clients=several(
+            "Namespaces whose pods may call services by gRPC and ask ClickHouse, beside those of the release.",
+            {"type": "string"},
+        ),
+    ),
+    "voter": section(
+        "This site's own voter in the register of who leads, for two sites.",
+        enabled=switch("Whether it runs."),
+        service=public_service("it is"),
+    ),
+    "routes": section(
+        "HTTP from outside by a Gateway (Gateway API), which has TLS.",
+        enabled=switch("Whether HTTPRoutes are made."),
+        gateways=several(
+            "The Gateways.",
+            section(
+                "One Gateway.",
+                name=text("Its name."),
+                namespace=name("Its namespace; that of the release if left out."),
+                sectionName=name("Its listener; all if left out."),
+            ),
+        ),
+        http=section("The gateway service.", hostnames=several("Its host names.", {"type": "string"})),
+        chat=section("Customers' WebSockets.", hostnames=several("Their host names.", {"type": "string"})),
     ),
 }

@@ -1,4 +1,4 @@
-"""`python helm/object_schemas.py FILE …` makes helm/tests/schemas: what the objects that the chart makes may look like.
+"""`python -m helm.object_schemas FILE …` makes helm/tests/schemas: what the objects that the chart makes may look like.
 
 Each FILE is Kubernetes' OpenAPI document (api/openapi-spec/swagger.json of k8s.io/kubernetes) or a file of
 CustomResourceDefinitions, from the sources named in helm/tests/schemas/README.md. Descriptions are left out, and a field
@@ -24,7 +24,6 @@ KINDS = {
     ("autoscaling", "v2"): ("HorizontalPodAutoscaler",),
     ("policy", "v1"): ("PodDisruptionBudget",),
     ("networking.k8s.io", "v1"): ("NetworkPolicy",),
-    ("rbac.authorization.k8s.io", "v1"): ("Role", "RoleBinding"),
     ("kafka.strimzi.io", "v1"): ("Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser", "KafkaMirrorMaker2"),
     ("clickhouse.altinity.com", "v1"): ("ClickHouseInstallation",),
     ("postgresql.cnpg.io", "v1"): ("Cluster",),
@@ -33,9 +32,11 @@ KINDS = {
     ("keda.sh", "v1alpha1"): ("ScaledObject",),
     ("gateway.networking.k8s.io", "v1"): ("HTTPRoute",),
 }
+_TEXT = {"type": "string"}
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _EITHER = {"type": ["string", "integer"]}
 _NUMBER_OR_TEXT = {"type": ["string", "number"]}
+_PARTS = ("anyOf", "oneOf", "allOf", "not")
 _DROPPED = ("description", "default", "example", "format")
 
 
@@ -44,21 +45,25 @@ def file_of(api_version: str, kind: str) -> Path:
     return SCHEMAS / f"{kind.lower()}.{api_version.replace('/', '.')}.json"
 
 
-def closed(schema: Any) -> Any:
-    """The schema without descriptions, whose objects take no fields but those it names."""
+def closed(schema: Any, *, part: bool = False) -> Any:
+    """The schema without descriptions, whose objects take no fields but those it names. A `part` of a schema (of anyOf and
+    the like) says something about fields that another part may name, so it stays open."""
     if isinstance(schema, list):
-        return [closed(one) for one in schema]
+        return [closed(one, part=part) for one in schema]
     if not isinstance(schema, dict):
         return schema
     if schema.get("x-kubernetes-int-or-string"):
         return _EITHER
     kept = {
-        key: {name: closed(one) for name, one in value.items()} if key in ("properties", "$defs") else closed(value)
+        key: {name: closed(one, part=part) for name, one in value.items()}
+        if key in ("properties", "$defs")
+        else closed(value, part=part or key in _PARTS)
         for key, value in schema.items()
-        if not key.startswith("x-kubernetes") and (key not in _DROPPED or not isinstance(value, str | int | bool | list))
+        if not key.startswith("x-kubernetes")
+        and (key not in _DROPPED or not isinstance(value, str | int | bool | list))
     }
     open_ended = schema.get("x-kubernetes-preserve-unknown-fields") or "additionalProperties" in schema
-    if "properties" in schema and not open_ended:
+    if "properties" in schema and not open_ended and not part:
         kept["additionalProperties"] = False
     if schema.get("nullable") and isinstance(kept.get("type"), str):
         kept["type"] = [kept["type"], "null"]
@@ -110,7 +115,11 @@ def of_definitions(documents: Iterator[Any]) -> Iterator[tuple[str, str, Any]]:
             if kind in KINDS.get((group, version["name"]), ()):
                 schema = closed(version["schema"]["openAPIV3Schema"])
                 # Every object has these, whatever its definition says of them.
-                schema["properties"] |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
+                schema["properties"] |= {
+                    "apiVersion": {"type": "string"},
+                    "kind": {"type": "string"},
+                    "metadata": {"type": "object"},
+                }
                 yield f"{group}/{version['name']}", kind, schema
 
 
@@ -118,7 +127,11 @@ def main() -> int:
     SCHEMAS.mkdir(parents=True, exist_ok=True)
     for name in sys.argv[1:]:
         content = Path(name).read_text(encoding="utf-8")
-        made = of_kubernetes(json.loads(content)) if name.endswith(".json") else of_definitions(yaml.safe_load_all(content))
+        made = (
+            of_kubernetes(json.loads(content))
+            if name.endswith(".json")
+            else of_definitions(yaml.safe_load_all(content))
+        )
         for api_version, kind, schema in made:
             text = json.dumps(schema, separators=(",", ":"), sort_keys=True)
             file_of(api_version, kind).write_text(text + "\n")
@@ -129,7 +142,7 @@ def main() -> int:
         if not file_of("/".join(filter(None, (group, version))), kind).exists()
     ]
     if missing:
-        print(f"No file has {', '.join(missing)}.", file=sys.stderr)
+        sys.stderr.write(f"No file has {', '.join(missing)}.\n")
     return 1 if missing else 0
 
 

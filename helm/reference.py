@@ -1,4 +1,4 @@
-"""`python helm/reference.py` writes what is made from chart_values.py and the repository: the charts' values.schema.json,
+"""`python -m helm.reference` writes what is made from chart_values.py and the repository: the charts' values.schema.json,
 the table of values in docs/helm.md, and files/topics.yaml. With `--check` it says what is out of date (exit status 1).
 """
 
@@ -12,16 +12,14 @@ from typing import Any
 
 import yaml
 
+from helm.chart_values import CHARTS, GLOBAL, UMBRELLA
+from helm.schema_terms import Schema, section
+
 HELM = Path(__file__).resolve().parent
-sys.path.insert(0, str(HELM))
-
-from chart_values import CHARTS, GLOBAL, UMBRELLA  # noqa: E402
-from schema_terms import Schema, section  # noqa: E402
-
 REPOSITORY = HELM.parent
 CHART = HELM / "junctor"
 MANUAL = REPOSITORY / "docs" / "helm.md"
-BEGIN, END = "<!-- values: made by helm/reference.py -->\n", "<!-- end of values -->\n"
+BEGIN, END = "<!-- values: made by helm.reference -->\n", "<!-- end of values -->\n"
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _ANY_GLOBAL: Schema = {"type": "object", "description": "Checked by the umbrella chart."}
 
@@ -32,7 +30,9 @@ def schemas() -> dict[Path, Schema]:
     for chart, values in CHARTS.items():
         one = section(f"Values of {chart}.", **values, **{"global": _ANY_GLOBAL})
         found[CHART / "charts" / chart / "values.schema.json"] = {"$schema": _DRAFT, **one}
-    parts = {chart: section(f"Values of {chart}.", **values, **{"global": _ANY_GLOBAL}) for chart, values in CHARTS.items()}
+    parts = {
+        chart: section(f"Values of {chart}.", **values, **{"global": _ANY_GLOBAL}) for chart, values in CHARTS.items()
+    }
     whole = section(
         "Values of Junctor.",
         **{"global": section("What all parts share.", **GLOBAL)},
@@ -76,9 +76,16 @@ def table() -> str:
     umbrella = dict(leaves(UMBRELLA))
     for part, values in (("global", GLOBAL), ("", {}), *CHARTS.items()):
         rows = [(f"{part}.{path}", one) for path, one in leaves(values)] if part else list(umbrella.items())
-        lines += [f"### `{part or 'networkPolicies and others'}`", "", "| value | default | what |", "| --- | --- | --- |"]
+        lines += [
+            f"### `{part or 'networkPolicies and others'}`",
+            "",
+            "| value | default | what |",
+            "| --- | --- | --- |",
+        ]
         for path, one in rows:
-            if path.endswith(tuple(f".digests.{name}" for name in GLOBAL["image"]["properties"]["digests"]["properties"])):
+            if path.endswith(
+                tuple(f".digests.{name}" for name in GLOBAL["image"]["properties"]["digests"]["properties"])
+            ):
                 continue
             lines.append(f"| `{path}` | {_shown(known, path)} | {one['description']}{_choices(one)} |")
         lines.append("")
@@ -112,7 +119,7 @@ def main() -> int:
     stale = [path for path, text in wanted().items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv[1:]:
         for path in stale:
-            print(f"{path.relative_to(REPOSITORY)} is out of date: run `make helm-reference`.", file=sys.stderr)
+            sys.stderr.write(f"{path.relative_to(REPOSITORY)} is out of date: run `make helm-reference`.\n")
         return 1 if stale else 0
     for path, text in wanted().items():
         if path in stale:

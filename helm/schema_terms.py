@@ -81,7 +81,11 @@ def quantity(about: str) -> Schema:
 
 
 def resources() -> Schema:
-    amounts = {"cpu": quantity("Processors."), "memory": quantity("Memory.")}
+    amounts = {
+        "cpu": quantity("Processors."),
+        "memory": quantity("Memory."),
+        "ephemeral-storage": quantity("Disk that ends with the pod."),
+    }
     return section(
         "What a pod asks for and is limited to.",
         requests=section("What is set aside for a pod.", **amounts),

@@ -2,6 +2,7 @@
 {{- define "junctor.problems" -}}
 {{ include "junctor.problemsOfSources" . }}
 {{ include "junctor.problemsOfParts" . }}
+{{ include "junctor.problemsOfSites" . }}
 {{- if .Values.global.production }}
 {{ include "junctor.problemsOfProduction" . }}
 {{- end }}
@@ -20,12 +21,16 @@ There is no Kafka: set global.kafka.brokers to your brokers, or global.strimzi.e
 {{- else if gt (len $kafkas) 1 }}
 {{ join " and " $kafkas }} are both set, and there can be one Kafka only: keep one of them.
 {{- end }}
-{{- if and .Values.clickhouse.enabled (or $g.clickhouse.http $g.clickhouse.native) }}
-clickhouse.enabled and global.clickhouse.http or .native are both set, and there can be one ClickHouse only: keep one of them.
-{{- else if and (not .Values.clickhouse.enabled) (not (and $g.clickhouse.http $g.clickhouse.native)) }}
-There is no ClickHouse: set both global.clickhouse.http and global.clickhouse.native, or for a trial clickhouse.enabled.
+{{- $clickhouses := list -}}
+{{- if .Values.clickhouse.enabled }}{{ $clickhouses = append $clickhouses "clickhouse.enabled" }}{{ end -}}
+{{- if $g.clickhouseOperator.enabled }}{{ $clickhouses = append $clickhouses "global.clickhouseOperator.enabled" }}{{ end -}}
+{{- if or $g.clickhouse.http $g.clickhouse.native }}{{ $clickhouses = append $clickhouses "global.clickhouse.http or .native" }}{{ end -}}
+{{- if gt (len $clickhouses) 1 }}
+{{ join " and " $clickhouses }} are both set, and there can be one ClickHouse only: keep one of them.
+{{- else if not (or .Values.clickhouse.enabled $g.clickhouseOperator.enabled (and $g.clickhouse.http $g.clickhouse.native)) }}
+There is no ClickHouse: set both global.clickhouse.http and global.clickhouse.native, or global.clickhouseOperator.enabled, or for a trial clickhouse.enabled.
 {{- end }}
-{{- if and (not .Values.clickhouse.enabled) $g.clickhouse.http (not $g.clickhouse.existingSecret) }}
+{{- if and (or $g.clickhouseOperator.enabled $g.clickhouse.http) (not $g.clickhouse.existingSecret) }}
 global.clickhouse.existingSecret is missing: name the Secret with the password of global.clickhouse.user.
 {{- end }}
 {{- if and .Values.issuer.enabled (or $g.tokens.jwks $g.tokens.url) }}
@@ -36,6 +41,12 @@ There is no issuer of tokens: set both global.tokens.jwks and global.tokens.url,
 {{- if and (not .Values.issuer.enabled) $g.tokens.url (not $g.tokens.existingSecret) }}
 global.tokens.existingSecret is missing: name the Secret with the workload-secret that services show at global.tokens.url.
 {{- end }}
+{{- if and $g.postgresql.host $g.cloudnativepg.enabled }}
+global.cloudnativepg.enabled and global.postgresql.host are both set, and there can be one PostgreSQL only: keep one of them.
+{{- end }}
+{{- if and $g.postgresql.host (eq $g.postgresql.sslMode "verify-ca") (not $g.postgresql.authority.existingSecret) }}
+global.postgresql.authority.existingSecret is missing: verify-ca needs to know who signed the certificate; name its Secret, or set verify-full.
+{{- end }}
 {{- if and $g.postgresql.host (not $g.postgresql.existingSecret) }}
 global.postgresql.existingSecret is missing: name the Secret with the username and password for {{ $g.postgresql.host }}.
 {{- else if and $g.postgresql.existingSecret (not $g.postgresql.host) }}
@@ -43,6 +54,15 @@ global.postgresql.existingSecret is set, but there is no PostgreSQL to use it fo
 {{- end }}
 {{- if and $g.kafka.tls.clientCertificate (not (and $g.kafka.tls.enabled $g.kafka.tls.existingSecret)) }}
 global.kafka.tls.clientCertificate needs global.kafka.tls.enabled and the certificate: name its Secret in global.kafka.tls.existingSecret.
+{{- end }}
+{{- if and $g.tls.enabled (not $g.tls.existingSecret) (not $g.certManager.issuer) }}
+global.tls.enabled is set, but there are no certificates: name their Secret in global.tls.existingSecret, or cert-manager's issuer in global.certManager.issuer.
+{{- end }}
+{{- if and $g.tls.existingSecret $g.certManager.issuer }}
+global.tls.existingSecret and global.certManager.issuer are both set, and certificates come from one place: keep one of them.
+{{- end }}
+{{- if and $g.clickhouseOperator.enabled $g.tls.enabled (not $g.certManager.issuer) }}
+global.clickhouseOperator.enabled with global.tls.enabled needs a certificate for ClickHouse: set global.certManager.issuer.
 {{- end }}
 {{- if and (or $g.kafka.login.existingSecret $g.kafka.tls.enabled) (not $g.kafka.brokers) }}
 global.kafka.login and global.kafka.tls are for brokers of your own, and there are none: set global.kafka.brokers, or leave them out.
@@ -79,14 +99,41 @@ cti.sip.advertise is "node", but phones come by a load balancer: set it to the l
 {{ $part }}.rtp.first {{ $rtp.first }} and {{ $part }}.rtp.last {{ $rtp.last }} are no range of four ports or more: raise the last.
 {{- end }}
 {{- end }}
-{{- range $part := list "router" "ivr" "gateway" }}
+{{- range $part := list "router" "ivr" "gateway" "omnichannel" }}
 {{- $scaling := (index $v $part).autoscaling }}
 {{- if and $scaling.enabled (gt (int $scaling.min) (int $scaling.max)) }}
 {{ $part }}.autoscaling.min {{ $scaling.min }} is more than {{ $part }}.autoscaling.max {{ $scaling.max }}: lower the first or raise the second.
 {{- end }}
 {{- end }}
-{{- if and (gt (int $v.omnichannel.replicas) 1) (not $v.global.postgresql.host) }}
-omnichannel.replicas is {{ $v.omnichannel.replicas }}, but contacts' keys are in files that one pod has: set global.postgresql.host, or keep one pod.
+{{- if and $v.omnichannel.autoscaling.enabled (not (and $v.global.monitoring.enabled $v.global.monitoring.prometheus)) }}
+omnichannel.autoscaling.enabled needs the metrics: set global.monitoring.enabled and global.monitoring.prometheus.
+{{- end }}
+{{- if and (or (gt (int $v.omnichannel.replicas) 1) $v.omnichannel.autoscaling.enabled) (not (or $v.global.postgresql.host $v.global.cloudnativepg.enabled)) }}
+omnichannel has several pods (omnichannel.replicas or .autoscaling), but contacts' keys are in files that one pod has: set global.postgresql.host or global.cloudnativepg.enabled, or keep one pod.
+{{- end }}
+{{- end }}
+
+{{/* Two sites. */}}
+{{- define "junctor.problemsOfSites" -}}
+{{- $site := .Values.global.site -}}
+{{- $peer := $site.peer -}}
+{{- if and $peer.name (eq $peer.name $site.name) }}
+global.site.name and global.site.peer.name are both {{ $site.name }}: a site needs a name of its own, so change one of them (and install the other site with the two exchanged).
+{{- end }}
+{{- if and $peer.name (not $peer.kafka.brokers) }}
+global.site.peer.kafka.brokers is missing: without the other site's Kafka nothing of {{ $peer.name }} reaches this site. Give its brokers as they are reached from here.
+{{- end }}
+{{- if and (not $peer.name) (or $peer.kafka.brokers $peer.kafka.tls.existingSecret $peer.kafka.login.existingSecret) }}
+global.site.peer.kafka is set, but the other site has no name: set global.site.peer.name.
+{{- end }}
+{{- if and $peer.kafka.login.existingSecret (not $peer.kafka.login.username) }}
+global.site.peer.kafka.login.username is missing: name the user whose password is in {{ $peer.kafka.login.existingSecret }}.
+{{- end }}
+{{- if and .Values.global.production $peer.name (not $peer.kafka.tls.existingSecret) }}
+global.site.peer.kafka.tls.existingSecret is missing, and global.production asks for TLS between sites: name the Secret with the ca.crt of {{ $peer.name }}'s Kafka.
+{{- end }}
+{{- if and .Values.global.strimzi.enabled $peer.name (not (and $peer.kafka.tls.existingSecret $peer.kafka.login.existingSecret)) }}
+global.site.peer.kafka.tls and .login are needed with global.strimzi.enabled, whose Kafka takes no one without: name their Secrets.
 {{- end }}
 {{- end }}
 
@@ -134,6 +181,11 @@ cti.sip.advertise is missing, and global.production is set: give the address of 
 {{- if not $v.recording.seal }}
 recording.seal is false, and global.production is set: recordings would be stored as anybody can hear them; turn it on.
 {{- end }}
+{{- range $part := list "gateway" "omnichannel" }}
+{{- if ne (index $v $part).service.type "ClusterIP" }}
+{{ $part }}.service.type is {{ (index $v $part).service.type }}, which has no TLS, and global.production is set: leave it out, and set routes to a Gateway whose listener has TLS.
+{{- end }}
+{{- end }}
 {{- if has "*" $v.gateway.corsOrigins }}
 gateway.corsOrigins has "*", and global.production is set: name the origins of your pages.
 {{- end }}
@@ -151,6 +203,10 @@ gateway.corsOrigins has "*", and global.production is set: name the origins of y
   (list "global.postgresql.existingSecret" $g.postgresql.existingSecret (list "username" "password"))
   (list "global.kafka.login.existingSecret" $g.kafka.login.existingSecret (list "username" "password"))
   (list "global.kafka.tls.existingSecret" $g.kafka.tls.existingSecret (ternary (list "ca.crt" "tls.crt" "tls.key") (list "ca.crt") $g.kafka.tls.clientCertificate))
+  (list "global.postgresql.authority.existingSecret" $g.postgresql.authority.existingSecret (list "ca.crt"))
+  (list "global.clickhouse.authority.existingSecret" $g.clickhouse.authority.existingSecret (list "ca.crt"))
+  (list "global.site.peer.kafka.tls.existingSecret" $g.site.peer.kafka.tls.existingSecret (list "ca.crt"))
+  (list "global.site.peer.kafka.login.existingSecret" $g.site.peer.kafka.login.existingSecret (list "password"))
   (list "global.tls.existingSecret" $g.tls.existingSecret (list "tls.crt" "tls.key" "ca.crt"))
   (list "cti.sip.nonce.existingSecret" .Values.cti.sip.nonce.existingSecret (list "nonce-secret"))
   (list "omnichannel.customerTokens.existingSecret" .Values.omnichannel.customerTokens.existingSecret (list "customer-token-secret")) -}}

@@ -1,8 +1,13 @@
 {{- define "analytics.environment" -}}
 {{- $clickhouse := .Values.global.clickhouse -}}
-{{- $host := include "junctor.host" (dict "root" . "component" "clickhouse") -}}
-- {name: JUNCTOR_ANALYTICS__CLICKHOUSE_URL, value: {{ $clickhouse.http | default (printf "http://%s:8123" $host) | quote }}}
-- {name: JUNCTOR_ANALYTICS__CLICKHOUSE_NATIVE, value: {{ $clickhouse.native | default (printf "%s:9000" $host) | quote }}}
+- {name: JUNCTOR_ANALYTICS__CLICKHOUSE_URL, value: {{ include "junctor.clickhouseHttp" (dict "root" .) | quote }}}
+- {name: JUNCTOR_ANALYTICS__CLICKHOUSE_NATIVE, value: {{ include "junctor.clickhouseNative" (dict "root" .) | quote }}}
+{{- if include "junctor.clickhouseSecure" (dict "root" .) }}
+- {name: JUNCTOR_ANALYTICS__CLICKHOUSE_TLS, value: "true"}
+{{- end }}
+{{- if or $clickhouse.authority.existingSecret (and .Values.global.clickhouseOperator.enabled .Values.global.tls.enabled) }}
+- {name: JUNCTOR_ANALYTICS__CLICKHOUSE_AUTHORITY, value: /etc/junctor/clickhouse/ca.crt}
+{{- end }}
 - {name: JUNCTOR_ANALYTICS__CLICKHOUSE_USER, value: {{ $clickhouse.user | quote }}}
 - {name: JUNCTOR_ANALYTICS__CLICKHOUSE_DATABASE, value: {{ $clickhouse.database | quote }}}
 - name: JUNCTOR_ANALYTICS__CLICKHOUSE_PASSWORD

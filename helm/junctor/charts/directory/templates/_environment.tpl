@@ -2,7 +2,7 @@
 {{- with .Values.prompts }}
 - {name: JUNCTOR_DIRECTORY__PROMPTS, value: {{ join "," . | quote }}}
 {{- end }}
-{{- if .Values.global.postgresql.host }}
+{{- if include "junctor.postgresHost" (dict "root" .) }}
 {{ include "junctor.postgresEnvironment" (dict "root" .) }}
 - {name: JUNCTOR_DIRECTORY__DATABASE, value: {{ include "junctor.postgresUrl" (dict "root" . "scheme" "postgresql+psycopg") | quote }}}
 {{- end }}

@@ -17,6 +17,9 @@
 - {name: JUNCTOR_GRPC_ADVERTISE, value: "$(POD_IP):50051"}
 {{- end }}
 - {name: JUNCTOR_PROBE_LISTEN, value: "0.0.0.0:50052"}
+{{- if $global.monitoring.enabled }}
+- {name: JUNCTOR_METRICS_LISTEN, value: "0.0.0.0:9464"}
+{{- end }}
 {{- if $global.tls.enabled }}
 - {name: JUNCTOR_GRPC_TLS_CERTIFICATE, value: /etc/junctor/tls/tls.crt}
 - {name: JUNCTOR_GRPC_TLS_KEY, value: /etc/junctor/tls/tls.key}
@@ -49,25 +52,10 @@
     secretKeyRef:
       name: {{ include "junctor.secret" (dict "root" .root "existing" .root.Values.global.keys.existingSecret "component" "keys") }}
       key: master-key
-{{- if .root.Values.global.postgresql.host }}
+{{- if include "junctor.postgresHost" . }}
 {{ include "junctor.postgresEnvironment" . }}
 - {name: JUNCTOR_KEY_STORE_URL, value: {{ include "junctor.postgresUrl" (dict "root" .root "scheme" "postgresql") | quote }}}
 {{- end }}
-{{- end }}
-
-{{/* The parts of a URL that are secret; Kubernetes puts them into the settings that name them. */}}
-{{- define "junctor.postgresEnvironment" -}}
-{{- $secret := .root.Values.global.postgresql.existingSecret -}}
-- name: POSTGRES_USER
-  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: username}}
-- name: POSTGRES_PASSWORD
-  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: password}}
-{{- end }}
-
-{{/* Argument: dict "root" "scheme". */}}
-{{- define "junctor.postgresUrl" -}}
-{{- $postgres := .root.Values.global.postgresql -}}
-{{ .scheme }}://$(POSTGRES_USER):$(POSTGRES_PASSWORD)@{{ $postgres.host }}:{{ $postgres.port | int64 }}/{{ $postgres.database }}?sslmode={{ $postgres.sslMode }}
 {{- end }}
 
 {{/* How Kafka is reached. Argument: dict "root" "component". With Strimzi each service is a user of its own. */}}

@@ -79,6 +79,9 @@ spec:
             {{- include "junctor.containerSecurity" . | nindent 12 }}
           ports:
             - {name: probes, containerPort: 50052, protocol: TCP}
+            {{- if $own.global.monitoring.enabled }}
+            - {name: metrics, containerPort: 9464, protocol: TCP}
+            {{- end }}
             {{- range $all.ports }}
             - {name: {{ .name }}, containerPort: {{ .port }}, protocol: {{ .protocol | default "TCP" }}}
             {{- end }}
@@ -106,7 +109,7 @@ spec:
       volumes:
         - {name: tmp, emptyDir: {sizeLimit: 256Mi}}
         {{- if not (dig "persistence" "enabled" false $own) }}
-        - {name: state, emptyDir: {sizeLimit: 2Gi}}
+        - {name: state, emptyDir: {sizeLimit: 1Gi}}
         {{- end }}
         {{- include "junctor.certificateVolumes" $all | nindent 8 }}
         {{- with .volumes }}
@@ -120,7 +123,7 @@ spec:
 {{ include "junctor.disruptionBudget" . }}
 {{- if dig "autoscaling" "enabled" false $own }}
 ---
-{{ include "junctor.autoscaler" . }}
+{{ if hasKey $own.autoscaling "sessionsPerPod" }}{{ include "junctor.sessionScaler" . }}{{ else }}{{ include "junctor.autoscaler" . }}{{ end }}
 {{- end }}
 {{- end }}
 
@@ -159,4 +162,28 @@ spec:
       resource: {name: cpu, target: {type: Utilization, averageUtilization: {{ .root.Values.autoscaling.cpuPercent }}}}
   behavior:
     scaleDown: {stabilizationWindowSeconds: 300}
+{{- end }}
+
+{{/* Pods by what they hold open, by KEDA. Argument: as for the workload, and "sessions", the name of the metric. */}}
+{{- define "junctor.sessionScaler" -}}
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata:
+  name: {{ include "junctor.name" . }}
+  labels:
+    {{- include "junctor.labels" . | nindent 4 }}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: {{ .kind }}, name: {{ include "junctor.name" . }}}
+  minReplicaCount: {{ .root.Values.autoscaling.min }}
+  maxReplicaCount: {{ .root.Values.autoscaling.max }}
+  pollingInterval: 15
+  # Whoever is connected stays where he is: fewer pods only when it has been quiet for long.
+  cooldownPeriod: 600
+  advanced: {horizontalPodAutoscalerConfig: {behavior: {scaleDown: {stabilizationWindowSeconds: 900}}}}
+  triggers:
+    - type: prometheus
+      metadata:
+        serverAddress: {{ .root.Values.global.monitoring.prometheus | quote }}
+        query: sum({{ .sessions }}{namespace="{{ .root.Release.Namespace }}"})
+        threshold: {{ .root.Values.autoscaling.sessionsPerPod | int64 | quote }}
 {{- end }}

@@ -6,7 +6,7 @@
 - {name: JUNCTOR_RECORDING__RTP_PORT_MAX, value: {{ .Values.rtp.last | int64 | quote }}}
 - {name: JUNCTOR_RECORDING__SEAL, value: {{ .Values.seal | quote }}}
 - {name: JUNCTOR_RECORDING__RETENTION, value: {{ .Values.retention | quote }}}
-{{- if .Values.global.postgresql.host }}
+{{- if include "junctor.postgresHost" (dict "root" .) }}
 - {name: JUNCTOR_RECORDING__DATABASE, value: {{ include "junctor.postgresUrl" (dict "root" . "scheme" "postgresql+psycopg") | quote }}}
 {{- end }}
 {{- end }}
