@@ -18,6 +18,7 @@ FIGURES = {
     "memory": "memory of the idle site",
     "calls": "INVITE to 200; last digit to the agent's phone",
     "rows": "event to ClickHouse row, during calls",
+    "register": "a lost site, or a hand-over, to the other site's grants",
     "mirror": "append at one site to read at the other",
     "demo": "wall time of a warm `make demo` and of `make test-unit`",
 }

@@ -26,7 +26,7 @@ import click
 def command(
     listen: str, directory: Path, jwks: str, certificate: str | None, key: str | None, authority: str | None
 ) -> None:
-    """The third voter of two sites, in a third place: about 50 MB, no Kafka, nothing of customers.
+    """The third voter of two sites, in a third place: about 70 MB, no Kafka, nothing of customers.
 
     Any setting of a service (JUNCTOR_..., JUNCTOR_WITNESS__...) may be given in the environment as well.
     """
