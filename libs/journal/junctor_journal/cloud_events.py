@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError, Message
@@ -11,7 +12,7 @@ from junctor.journal.v1 import journal_pb2 as pb
 from junctor_journal import topics
 from junctor_journal.entry_read import EntryRead
 from junctor_journal.errors import UnknownMessage
-from junctor_journal.log import NewRecord, Record
+from junctor_journal.log import Headers, NewRecord, Record
 from junctor_journal.message_types import class_of
 from junctor_journal.record import epoch_event_id, event_id, type_of
 
@@ -47,15 +48,10 @@ class Event(NamedTuple):
 
 def event_records(service: str, site: str, entry: EntryRead) -> list[NewRecord]:
     input = entry.input
-    key = topics.key_of(input.tenant, input.stream)
+    key, of_stream = _of_stream(service, site, input.tenant, input.stream)
     shared = [
-        ("ce_specversion", b"1.0"),
-        ("ce_source", f"/junctor/{service}".encode()),
-        ("ce_subject", input.stream.encode()),
+        *of_stream,
         ("ce_time", _rfc3339(entry.now)),
-        ("content-type", _CONTENT),
-        ("ce_tenant", input.tenant.encode()),
-        ("ce_site", site.encode()),
         ("ce_correlationid", input.correlation_id.encode()),
         ("ce_causationid", input.id.encode()),
         ("ce_partition", str(entry.partition).encode()),
@@ -77,6 +73,19 @@ def event_records(service: str, site: str, entry: EntryRead) -> list[NewRecord]:
         )
         for n, packed in enumerate(entry.record.events)
     ]
+
+
+@lru_cache(1_024)
+def _of_stream(service: str, site: str, tenant: str, stream: str) -> tuple[bytes, Headers]:
+    """The key, and the headers that all events of a stream have in common."""
+    return topics.key_of(tenant, stream), (
+        ("ce_specversion", b"1.0"),
+        ("ce_source", f"/junctor/{service}".encode()),
+        ("ce_subject", stream.encode()),
+        ("content-type", _CONTENT),
+        ("ce_tenant", tenant.encode()),
+        ("ce_site", site.encode()),
+    )
 
 
 def dead_letter_record(entry: EntryRead) -> NewRecord:
@@ -151,6 +160,7 @@ def _parse(kind: str, value: bytes) -> Message | None:
         return None
 
 
+@lru_cache(64)
 def _rfc3339(milliseconds: int) -> bytes:
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()

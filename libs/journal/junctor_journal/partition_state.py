@@ -207,9 +207,7 @@ class PartitionState:
                 applied = replay(input, unpack(input.body), now, recorded)
             if applied.refusal is not None:
                 return _Decided(pb.Outcome(refusal=applied.refusal), [])
-            outcome = pb.Outcome()
-            if applied.response is not None:
-                outcome.response.CopyFrom(pack(applied.response))
+            outcome = pb.Outcome() if applied.response is None else pb.Outcome(response=pack(applied.response))
             return _Decided(outcome, [pack(event) for event in applied.events])
         except Exception as error:
             reason = str(error) if isinstance(error, JournalError) else f"{type(error).__name__}: {error}"
