@@ -137,6 +137,11 @@ class Owner:
         self._doubt = doubtful
         self._wake.set()
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether its assignment is in doubt."""
+        return self._doubt
+
     def grant_changed(self) -> None:
         """The leadership says something else than before, or a journal shows another site epoch."""
         self._granted.set()

@@ -54,7 +54,9 @@ class Owners:
                 owner.unsought()
 
     def wanting_seek(self) -> list[Owner]:
-        return [owner for owner in self._owners.values() if owner.wants_seek()]
+        """Those whose sources are to be read from `resume_at` on. None in doubt: until the rebalance has ended, a seek
+        would go to what the group is about to take away."""
+        return [owner for owner in self._owners.values() if owner.wants_seek() and not owner.doubtful]
 
     def put(self, partition: int, records: Sequence[Record]) -> None:
         owner = self._owners.get(partition)

@@ -107,6 +107,7 @@ class GroupPump:
             except Exception:
                 log.exception("reading the inputs failed", extra={"group": group_id})
             finally:
+                owners.doubt([owner.partition for owner in owners.all()])
                 if group is not None:
                     await asyncio.shield(group.close())
             await asyncio.sleep(_RETRY_SECONDS)

@@ -294,3 +294,14 @@ async def test_a_failed_append_costs_nothing_but_a_new_reign(run, log):
     verdict = judge([r.value for r in log.records(topics.journal("tally"), partition)])
     assert verdict.ids() == ["1", "2"]
     assert verdict.claims >= 2
+
+
+async def test_sources_are_sought_again_after_a_rebalance_and_not_while_it_is_under_way(run):
+    ledger = await run(pump=GroupPump())
+    owners = ledger._owners
+    owners.doubt(range(4))
+    assert owners.wanting_seek() == []
+    owners.assign(range(4))
+    assert [owner.partition for owner in owners.wanting_seek()] == [0, 1, 2, 3]
+    first = await ledger.command(add("1", 5))
+    assert await ledger.command(add("1", 5)) == first
