@@ -18,7 +18,7 @@ from junctor_local.tokens import SigningKey, signing_key
 
 from e2e.cluster.kubernetes import Cluster
 
-CHART = places.repository() / "helm" / "junctor"
+CHART = Path(__file__).parents[2] / "helm" / "junctor"
 NAMESPACE = RELEASE = "junctor"
 NODE_PORTS = {"sip": 30560, "http": 30080, "web_chat": 30090}
 GRPC_PORT = 50051
@@ -140,7 +140,7 @@ def images_archive() -> Path:
 
 def version() -> str:
     """The tag of the images that `make images` makes of this work tree."""
-    project = tomllib.loads((places.repository() / "cli" / "pyproject.toml").read_text())
+    project = tomllib.loads((Path(__file__).parents[2] / "cli" / "pyproject.toml").read_text())
     return str(project["project"]["version"])
 
 

@@ -124,7 +124,8 @@ def test_what_the_dockerfile_copies_is_not_ignored() -> None:
 
 
 def test_a_trials_broker_is_as_small_as_the_local_sites() -> None:
-    own = {"controller.quorum.voters", "listeners", "log.dirs"}
+    # Where many pods start at once, a broker that is late with a heartbeat to itself must not be shut out for it.
+    own = {"controller.quorum.voters", "listeners", "log.dirs", "broker.session.timeout.ms"}
 
     def properties(text: str) -> dict[str, str]:
         lines = [line.partition("=") for line in text.splitlines() if "=" in line and line[:1] != "#"]
