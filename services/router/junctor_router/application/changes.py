@@ -60,7 +60,7 @@ class Changes:
         if events:
             self._move(entry.tenant)
         for event in events:
-            agent_id = getattr(event.message, "agent_id", "")
+            agent_id = _agent_of(event.message)
             if not agent_id:
                 continue
             change = AgentChange(entry.tenant, agent_id, partition, entry.seq, event.message)
@@ -88,6 +88,18 @@ class Changes:
             return None
         return [c for c in self._kept[partition] if c.seq > seq and (c.tenant, c.agent_id) == (tenant, agent_id)]
 
+    def agents_since(self, tenant: str, partition: int, seq: int) -> list[str] | None:
+        """Agents with changes after that entry, by id; None where the changes are not all kept any more."""
+        if partition not in self._begins or seq + 1 < self._begins[partition]:
+            return None
+        found: set[str] = set()
+        for change in reversed(self._kept[partition]):
+            if change.seq <= seq:
+                break
+            if change.tenant == tenant:
+                found.add(change.agent_id)
+        return sorted(found)
+
     async def moved(self, tenant: str) -> None:
         """Returns after the tenant's next entry with events."""
         event = self._moved.setdefault(tenant, asyncio.Event())
@@ -97,6 +109,13 @@ class Changes:
         event = self._moved.pop(tenant, None)
         if event is not None:
             event.set()
+
+
+def _agent_of(message: Message | None) -> str:
+    """Whom the event is about; a changed value is about its agent."""
+    if isinstance(message, pb.ConfigurationApplied):
+        return message.id if message.kind == "agent" else ""
+    return getattr(message, "agent_id", "")
 
 
 def empty_agent(agent_id: str) -> pb.Agent:

@@ -3,7 +3,7 @@ which others may never see: an answer leaves only after `confirmed`, when all it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -109,18 +109,30 @@ class Queries:
             if self._journal.state(partition).of_tenant(tenant):
                 await self._journal.confirmed(partition)
 
-    def overview(self, tenant: str) -> pb.WatchPoolResponse:
-        """All queues and agents, by id; `seq` is the highest of the partitions that the tenant's pools are in."""
+    def queues(self, tenant: str, queue: str = "") -> list[pb.QueueView]:
+        """By pool and id; one where it is named, none where that does not exist."""
         now = self._now_ms()
-        response = pb.WatchPoolResponse()
+        return [
+            _queue_message(pool, pool.queues[id], now)
+            for pool in self._pools(tenant)
+            for id in sorted(pool.queues)
+            if queue in ("", id)
+        ]
+
+    def agents(self, tenant: str, only: Mapping[int, Collection[str]] | None = None) -> list[pb.Agent]:
+        """By pool and id: all, or those named for the partition that their pool is in."""
+        found = []
         for pool in self._pools(tenant):
-            response.queues.extend(_queue_message(pool, pool.queues[id], now) for id in sorted(pool.queues))
-            response.agents.extend(
-                self._named(tenant, agent_message(pool, pool.agents[id])) for id in sorted(pool.agents)
-            )
-            partition = self._configuration.partition(tenant, pool.name, self._journal.partitions)
-            response.seq = max(response.seq, self._journal.decided(partition))
-        return response
+            wanted: Collection[str] = pool.agents if only is None else only.get(self._partition(tenant, pool), ())
+            found += [
+                self._named(tenant, agent_message(pool, pool.agents[id])) for id in sorted(wanted) if id in pool.agents
+            ]
+        return found
+
+    def places(self, tenant: str) -> dict[int, int]:
+        """The partitions that the tenant's pools are in, each with the last entry read back: the state may be ahead."""
+        partitions = sorted({self._partition(tenant, pool) for pool in self._pools(tenant)})
+        return {partition: self._journal.position(partition) for partition in partitions}
 
     def explain_contact(self, tenant: str, contact_id: str) -> pb.ExplainResponse:
         """Raises NOT_FOUND."""
@@ -152,6 +164,9 @@ class Queries:
         if found is not None:
             message.display_name = found.value.agent.name
         return message
+
+    def _partition(self, tenant: str, pool: PoolState) -> int:
+        return self._configuration.partition(tenant, pool.name, self._journal.partitions)
 
     def _pools(self, tenant: str) -> Iterator[PoolState]:
         for partition in range(self._journal.partitions):

@@ -12,11 +12,12 @@ from junctor.router.v1 import router_pb2 as pb
 from junctor.router.v1 import router_pb2_grpc
 from junctor_journal.errors import JournalError
 from junctor_service.commands import service_error
-from junctor_service.errors import invalid
+from junctor_service.errors import invalid, not_found
 from junctor_service.tokens import current_principal
 
 from junctor_router.application.agent_streams import AgentStreams
 from junctor_router.application.changes import AgentChange, Changes
+from junctor_router.application.pool_view import PoolView
 from junctor_router.application.queries import Queries
 from junctor_router.application.requests import Requests
 
@@ -136,15 +137,20 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
             self._changes.unwatch(tenant, agent_id, watch)
 
     async def WatchPool(self, request: pb.WatchPoolRequest, context: Any) -> AsyncIterator[pb.WatchPoolResponse]:
-        """A view, then another one after changes, at most one for each interval."""
+        """A view, then another one, or what has changed, after changes: at most one for each interval."""
+        with _answering():
+            if request.queue and self._queries.pool_of_queue(request.tenant, request.queue) is None:
+                raise not_found(f"The queue {request.queue!r} is not in the directory.", reason="QUEUE_UNKNOWN")
+            pool_view = PoolView(self._queries, self._changes, request)
         interval = max(request.interval_ms or DEFAULT_INTERVAL_MS, SHORTEST_INTERVAL_MS) / 1000
         while True:
             moved = asyncio.ensure_future(self._changes.moved(request.tenant))
             try:
                 with _answering():
-                    view = self._queries.overview(request.tenant)
+                    view = pool_view.next()
                     await self._queries.confirmed(request.tenant)
-                yield view
+                if view is not None:
+                    yield view
                 await asyncio.sleep(interval)
                 await moved
             finally:

@@ -122,6 +122,50 @@ async def test_the_pool_stream_shows_queues_and_agents(place):
         stream.cancel()
 
 
+async def test_a_pool_stream_of_changes_tells_what_changed_and_resumes_after_a_position(place):
+    await place.small_centre()
+    async with place.running() as router:
+        await router.do("LogIn", agent_id="ann")
+
+        def watch(**more):
+            return router.stub.WatchPool(pb.WatchPoolRequest(tenant=place.tenant, interval_ms=50, changes=True, **more))
+
+        stream = watch()
+        first = await stream.read()
+        assert (first.complete, [agent.agent_id for agent in first.agents]) == (True, ["ann", "bob"])
+        await router.do("LogIn", agent_id="bob", state=pb.AGENT_STATE_READY)
+        async with asyncio.timeout(10):
+            changed = await stream.read()
+            while [agent.agent_id for agent in changed.agents] != ["bob"]:
+                changed = await stream.read()
+                assert not changed.complete
+        stream.cancel()
+        await router.do("SetAgentState", agent_id="ann", state=pb.AGENT_STATE_READY)
+        again = watch(after_seq=changed.seq)
+        resumed = await again.read()
+        assert (resumed.complete, [agent.agent_id for agent in resumed.agents]) == (False, ["ann"])
+        assert [queue.available_agents for queue in resumed.queues] == [2]
+        again.cancel()
+
+
+async def test_a_stream_about_one_queue(place):
+    await place.small_centre(agents=())
+    await place.configure("loans", queue=directory_pb2.Queue())
+    async with place.running() as router:
+        request = pb.WatchPoolRequest(tenant=place.tenant, interval_ms=50, queue="loans", changes=True)
+        stream = router.stub.WatchPool(request)
+        assert [queue.queue for queue in (await stream.read()).queues] == ["loans"]
+        await router.request("c1")
+        await router.request("c2", queue="loans")
+        async with asyncio.timeout(10):
+            changed = await stream.read()
+        assert [(queue.queue, queue.waiting) for queue in changed.queues] == [("loans", 1)]
+        stream.cancel()
+        request.queue = "nowhere"
+        error = await refused(router.stub.WatchPool(request).read())
+        assert (error.code, error.reason) == (Code.NOT_FOUND, "QUEUE_UNKNOWN")
+
+
 async def test_changed_configuration_reaches_contacts_in_line(place):
     await place.small_centre(agents=("ann",))
     async with place.running() as router:

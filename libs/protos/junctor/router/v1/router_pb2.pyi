@@ -1334,25 +1334,39 @@ Global___WatchAgentResponse: _TypeAlias = WatchAgentResponse  # noqa: Y015
 
 @_typing.final
 class WatchPoolRequest(_message.Message):
-    """Begins a stream about all queues and agents of the tenant."""
+    """Begins a stream about all queues and agents of the tenant, or about one queue."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
     INTERVAL_MS_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    AFTER_SEQ_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer organisation."""
     interval_ms: _builtins.int
     """The shortest time between two responses in milliseconds; 0 means 500."""
+    queue: _builtins.str
+    """Only this queue, without agents; empty is all."""
+    changes: _builtins.bool
+    """True: after the first response only queues and agents that have changed."""
+    after_seq: _builtins.int
+    """With `changes`: agents that have changed after this sequence only, with all queues, where the tenant's pools are in
+    one partition and the process still knows them; else, and with 0, it begins with a complete response.
+    """
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         interval_ms: _builtins.int = ...,
+        queue: _builtins.str = ...,
+        changes: _builtins.bool = ...,
+        after_seq: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["interval_ms", b"interval_ms", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_seq", b"after_seq", "changes", b"changes", "interval_ms", b"interval_ms", "queue", b"queue", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1360,15 +1374,23 @@ Global___WatchPoolRequest: _TypeAlias = WatchPoolRequest  # noqa: Y015
 
 @_typing.final
 class WatchPoolResponse(_message.Message):
-    """All queues and agents of the tenant."""
+    """The queues and agents of the tenant, or those that have changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     QUEUES_FIELD_NUMBER: _builtins.int
     AGENTS_FIELD_NUMBER: _builtins.int
     SEQ_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    GONE_QUEUES_FIELD_NUMBER: _builtins.int
+    GONE_AGENTS_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
-    """The sequence of the last entry that it holds."""
+    """The sequence of the last entry that it surely holds: the one to resume after."""
+    complete: _builtins.bool
+    """True where nothing is left out: what is not in it is not there."""
+    partition: _builtins.int
+    """The journal's partition, where the tenant's pools are in one."""
     @_builtins.property
     def queues(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueueView]:
         """The queues."""
@@ -1377,16 +1399,28 @@ class WatchPoolResponse(_message.Message):
     def agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Agent]:
         """The agents."""
 
+    @_builtins.property
+    def gone_queues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Queues that are no longer there, where it is not complete."""
+
+    @_builtins.property
+    def gone_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Agents that are no longer there, where it is not complete."""
+
     def __init__(
         self,
         *,
         queues: _abc.Iterable[Global___QueueView] | None = ...,
         agents: _abc.Iterable[Global___Agent] | None = ...,
         seq: _builtins.int = ...,
+        complete: _builtins.bool = ...,
+        gone_queues: _abc.Iterable[_builtins.str] | None = ...,
+        gone_agents: _abc.Iterable[_builtins.str] | None = ...,
+        partition: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "queues", b"queues", "seq", b"seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "complete", b"complete", "gone_agents", b"gone_agents", "gone_queues", b"gone_queues", "partition", b"partition", "queues", b"queues", "seq", b"seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

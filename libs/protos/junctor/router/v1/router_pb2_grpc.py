@@ -237,7 +237,8 @@ class RouterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchPool(self, request, context):
-        """All queues and agents of the tenant: a snapshot, then again after changes, at most once per interval.
+        """All queues and agents of the tenant, or one queue: a snapshot, then again after changes, or only what has changed; at
+        most once per interval. With `changes` it resumes after a position.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -69,7 +69,9 @@ class RouterServiceStub:
     WatchAgent: _grpc.UnaryStreamMultiCallable[_router_pb2.WatchAgentRequest, _router_pb2.WatchAgentResponse]
     """An agent's offers and states: a snapshot, then changes. Resumes after a position."""
     WatchPool: _grpc.UnaryStreamMultiCallable[_router_pb2.WatchPoolRequest, _router_pb2.WatchPoolResponse]
-    """All queues and agents of the tenant: a snapshot, then again after changes, at most once per interval."""
+    """All queues and agents of the tenant, or one queue: a snapshot, then again after changes, or only what has changed; at
+    most once per interval. With `changes` it resumes after a position.
+    """
     Explain: _grpc.UnaryUnaryMultiCallable[_router_pb2.ExplainRequest, _router_pb2.ExplainResponse]
     """Why a contact waits or was given to its agent, or why an agent got nothing."""
 
@@ -114,7 +116,9 @@ class RouterServiceAsyncStub(RouterServiceStub):
     WatchAgent: _aio.UnaryStreamMultiCallable[_router_pb2.WatchAgentRequest, _router_pb2.WatchAgentResponse]  # type: ignore[assignment]
     """An agent's offers and states: a snapshot, then changes. Resumes after a position."""
     WatchPool: _aio.UnaryStreamMultiCallable[_router_pb2.WatchPoolRequest, _router_pb2.WatchPoolResponse]  # type: ignore[assignment]
-    """All queues and agents of the tenant: a snapshot, then again after changes, at most once per interval."""
+    """All queues and agents of the tenant, or one queue: a snapshot, then again after changes, or only what has changed; at
+    most once per interval. With `changes` it resumes after a position.
+    """
     Explain: _aio.UnaryUnaryMultiCallable[_router_pb2.ExplainRequest, _router_pb2.ExplainResponse]  # type: ignore[assignment]
     """Why a contact waits or was given to its agent, or why an agent got nothing."""
 
@@ -252,7 +256,9 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _router_pb2.WatchPoolRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_router_pb2.WatchPoolResponse], _abc.AsyncIterator[_router_pb2.WatchPoolResponse]]:
-        """All queues and agents of the tenant: a snapshot, then again after changes, at most once per interval."""
+        """All queues and agents of the tenant, or one queue: a snapshot, then again after changes, or only what has changed; at
+        most once per interval. With `changes` it resumes after a position.
+        """
 
     @_abc_1.abstractmethod
     def Explain(
