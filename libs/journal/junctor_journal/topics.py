@@ -12,6 +12,8 @@ from junctor_journal.log import TopicDeclaration
 
 LED = frozenset({"router", "directory"})
 """Services whose partitions are led by one site at a time; the others' belong to their site."""
+EDGES = ("cti", "ivr", "recording", "omnichannel")
+"""Services that decide for the contacts of their own site."""
 _SEED = 0x9747B28C
 _M = 0x5BD1E995
 _MASK = 0xFFFFFFFF
@@ -103,8 +105,13 @@ def mirrored(path: Path) -> list[TopicDeclaration]:
     return [
         declaration
         for entry, service in _entries(path)
-        if (declaration := _declaration(path, entry, service)) and entry.get("mirrored")
+        if (declaration := _declaration(path, entry, service)) and _is_mirrored(entry, service)
     ]
+
+
+def _is_mirrored(entry: Any, service: str) -> bool:
+    said = entry.get("mirrored", False)
+    return service in said if isinstance(said, list) else bool(said)
 
 
 def _entries(path: Path) -> list[tuple[Any, str]]:

@@ -111,6 +111,9 @@ class CommonSettings(ConnectionSettings):
     """What every service needs to know. Durations are seconds."""
 
     site: str = setting("The data centre.", default="a", pattern="[a-z][a-z0-9-]{0,15}")
+    other_site: str | None = setting(
+        "The other of two active data centres.", default=None, pattern="[a-z][a-z0-9-]{0,15}"
+    )
     grpc_listen: HostPort = setting("Where the gRPC server listens; port 0: any.", default=HostPort("127.0.0.1", 0))
     grpc_advertise: HostPort | None = setting("Where others reach it; the bound address if unset.", default=None)
     grpc_tls_certificate: Path | None = setting("PEM: the gRPC server's certificate chain.", default=None)

@@ -13,6 +13,7 @@ from junctor_analytics.adapters.clickhouse_http import ClickHouseAddress, ClickH
 from junctor_analytics.adapters.clickhouse_reader import ClickHouseReader
 from junctor_analytics.adapters.schema import Retention, prepare
 from junctor_analytics.adapters.sqlite_positions import SqlitePositions
+from junctor_analytics.application.decoding import topics_of
 from junctor_analytics.application.ingest import Ingest, IngestSettings
 from junctor_analytics.application.queue_dimension import QueueDimension
 from junctor_analytics.application.reports import Reports
@@ -29,7 +30,10 @@ def bind(settings: AnalyticsSettings) -> Service:
     retention = Retention(settings.retention_days, settings.trace_retention_days)
     warehouse = ClickHouseWarehouse(http, partial(prepare, retention=retention))
     limits = IngestSettings(
-        flush_every=settings.flush_every, batch_records=settings.batch_records, batch_bytes=settings.batch_bytes
+        flush_every=settings.flush_every,
+        batch_records=settings.batch_records,
+        batch_bytes=settings.batch_bytes,
+        topics=topics_of(settings.other_site),
     )
     positions = SqlitePositions(settings.positions_file)
     ingest = Ingest(f.log, warehouse, positions, f.telemetry, f.clock, limits)

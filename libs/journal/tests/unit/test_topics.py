@@ -59,3 +59,15 @@ def test_seen_inputs_leave_by_age_and_by_number():
     assert [name for name, _ in window.items()] == ["2", "3", "4"]
     window.add("late", Seen(KEPT_MS + 4, 9, b""))
     assert [name for name, _ in window.items()] == ["4", "late"]
+
+
+def test_what_is_mirrored_is_what_the_other_site_reads():
+    found = {d.name for d in topics.mirrored(Path(__file__).parents[4] / "topics.yaml")}
+    assert {f"junctor.router.{kind}.v1" for kind in ("inputs", "journal")} <= found
+    assert "junctor.cti.events.v1" in found
+    assert not found & {
+        "junctor.cti.inputs.v1",
+        "junctor.cti.journal.v1",
+        "junctor.router.events.v1",
+        "junctor.audit.v1",
+    }

@@ -23,13 +23,20 @@ from junctor_analytics.application.tables import Row
 
 log = logging.getLogger(__name__)
 
-SERVICES = ("router", "cti", "ivr", "recording", "omnichannel", "directory")
+SERVICES = (*topics.EDGES, *sorted(topics.LED))
 TOPICS = (*(topics.events(service) for service in SERVICES), SPANS_TOPIC, METRICS_TOPIC, AUDIT_TOPIC)
 _RECORDS_PER_TURN = 100
 
 Reason = Literal[
     "not_an_event", "unknown_type_or_bytes", "not_a_span", "not_a_metric", "not_an_audit_record", "not_projected"
 ]
+
+
+def topics_of(other_site: str | None) -> tuple[str, ...]:
+    """What is read: with two sites, the mirrored events of the other's edges too. Led services tell theirs at both."""
+    if other_site is None:
+        return TOPICS
+    return (*TOPICS, *(topics.of_site(other_site, topics.events(service)) for service in topics.EDGES))
 
 
 @dataclass(slots=True)
