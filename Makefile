@@ -14,7 +14,7 @@ SOURCES := $(filter-out libs/protos/%,$(wildcard libs/*/junctor_* services/*/jun
 BUF := $(CACHE)/node/node_modules/@bufbuild/buf-linux-x64/bin/buf
 STAMPS := .venv/.packages $(CACHE)/kafka/.jars $(CACHE)/node/.modules
 
-.PHONY: help setup prerequisites protos check-protos proto-baseline lint test-unit test demo up down bench lock clean
+.PHONY: help setup prerequisites protos check-protos proto-baseline lint test-unit router-invariants test demo up down bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ lint: setup ## ruff, mypy, import rules
 
 test-unit: setup ## the unit tests, under a minute
 	@$(PYTHON) -m pytest -q -n 2 -m unit
+
+router-invariants: setup ## the router's promises in RUNS=10000 random runs; SEED= repeats some
+	@JUNCTOR_ROUTER_RUNS=$(or $(RUNS),10000) $(PYTHON) -m pytest -q services/router/tests/unit/test_invariants.py \
+	  $(if $(SEED),--hypothesis-seed=$(SEED))
 
 test: setup helm-tools check-protos lint ## all checks and tests but those on a cluster
 	@$(PYTHON) -m junctor_testkit.twice -q -n 2 --dist loadfile -m "unit or contract or integration"

@@ -1,8 +1,8 @@
 """Where a client stands in a stream: the event ids `<partition>:<seq>`, and how a request resumes after one.
 
 Read from the messages' fields: a response with `seq` (and `partition`) or with a numbered `message` has a position; a
-request with `after_seq` or `after_number` resumes after it. A stream without such a field holds the whole state in
-each response (WatchPool), so it resumes by beginning again.
+request with `after_seq` or `after_number` resumes after it. A stream without such a field, or one that makes no use of
+it (WatchPool without `changes`), holds the whole state in each response, so it resumes by beginning again.
 """
 
 from __future__ import annotations
