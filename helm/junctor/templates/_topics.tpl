@@ -5,7 +5,9 @@
 {{- $all := $declared.topics -}}
 {{- range $service := $declared.services }}
 {{- range $topic := $declared.per_service }}
-{{- $all = append $all (merge (dict "name" ($topic.name | replace "{service}" $service)) $topic) }}
+{{- $mirrored := $topic.mirrored }}
+{{- if kindIs "slice" $mirrored }}{{ $mirrored = has $service $mirrored }}{{ end }}
+{{- $all = append $all (merge (dict "name" ($topic.name | replace "{service}" $service) "mirrored" $mirrored) $topic) }}
 {{- end }}
 {{- end }}
 {{- range $topic := $all }}

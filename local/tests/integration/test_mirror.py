@@ -120,8 +120,9 @@ async def _committed_and_asked_for_only(sites: Sites) -> None:
     assert await sites.log_b.partitions(copy_name("a", OWN)) == 0
 
 
-def test_journals_inputs_and_the_directorys_state_are_mirrored() -> None:
+def test_what_two_sites_lead_and_what_edges_tell_is_mirrored() -> None:
     names = {declaration.name for declaration in topics.mirrored(places.repository() / "topics.yaml")}
     assert "junctor.directory.state.v1" in names
-    assert {f"junctor.{s}.{t}.v1" for s in ("router", "cti") for t in ("journal", "inputs")} <= names
-    assert not [name for name in names if name.endswith((".events.v1", ".snapshots.v1", ".dlq.v1")) or "audit" in name]
+    assert {f"junctor.{s}.{t}.v1" for s in topics.LED for t in ("journal", "inputs")} <= names
+    assert {topics.events(s) for s in topics.EDGES} <= names
+    assert not [name for name in names if name.endswith((".snapshots.v1", ".dlq.v1")) or "audit" in name]
