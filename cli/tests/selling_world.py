@@ -1,11 +1,19 @@
-"""A made-up contact centre whose truth is known: what a customer of a segment buys of an agent, routed by the real core."""
+"""A made-up contact centre whose truth is known: what a customer of a segment buys of an agent, routed by the real core.
+
+`python -m cli.tests.selling_world` learns a table from a day by longest idle and routes other days by it.
+"""
 
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from dataclasses import dataclass, field
 
+from google.protobuf.any_pb2 import Any as PackedAny
+from junctor_cli.score_table import Outcome, learn
+from junctor_cli.scores import table_value
 from junctor_router.application.cel import parse
+from junctor_router.application.directory_values import value_of
 from junctor_router.application.virtual_time import VirtualPool
 from junctor_router.domain import commands as c
 from junctor_router.domain import events as e
@@ -95,3 +103,48 @@ class World:
         sale = 100 if luck < chance(segment, self.agents[agent]) else 0
         self.outcomes.append((contact, segment, agent, sale))
         return c.CompleteTask(agent, contact, "sold" if sale else "no_sale", sale)
+
+
+def outcomes_of(world: World) -> list[Outcome]:
+    """By segment and agent, as ClickHouse would sum them."""
+    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for _, segment, agent, sale in world.outcomes:
+        sums[segment, agent][0] += 1
+        sums[segment, agent][1] += sale
+    return [Outcome(segment, agent, n, 0.0, float(total)) for (segment, agent), (n, total) in sums.items()]
+
+
+def as_the_router_reads_it(rows) -> ScoresValue:
+    packed = PackedAny()
+    packed.Pack(table_value("sales", rows))
+    found = value_of(packed)
+    assert isinstance(found, ScoresValue)
+    return found
+
+
+def main() -> None:
+    truth = as_the_router_reads_it(learn(exact(), AGENTS, prior=0.001))
+    print("contacts learnt from | longest idle | by lot | table, 10 % explored | table, 0 % | the truth as table")
+    for contacts in (200, 500, 1_000, 2_000):
+        rows = learn(outcomes_of(World(AgentOrder.LONGEST_IDLE, contacts=contacts).play()), AGENTS, prior=20)
+        policies = (
+            (AgentOrder.LONGEST_IDLE, 0, None),
+            (AgentOrder.HIGHEST_VALUE, 100, None),
+            (AgentOrder.HIGHEST_VALUE, 10, as_the_router_reads_it(rows)),
+            (AgentOrder.HIGHEST_VALUE, 0, as_the_router_reads_it(rows)),
+            (AgentOrder.HIGHEST_VALUE, 0, truth),
+        )
+        means = [
+            sum(World(order, explore, scores, seed=seed).play().mean for seed in range(2, 7)) / 5
+            for order, explore, scores in policies
+        ]
+        print(f"{contacts:5}  " + "  ".join(f"{mean:5.1f}" for mean in means), flush=True)
+
+
+def exact() -> list[Outcome]:
+    """Outcomes without luck."""
+    return [Outcome(s, a, 1_000, 0.0, 100_000 * chance(s, AGENTS[a])) for s in SEGMENTS for a in AGENTS]
+
+
+if __name__ == "__main__":
+    main()

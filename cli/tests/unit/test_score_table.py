@@ -1,15 +1,10 @@
 """From outcomes to points: shrinkage, shared credit, segments; and that routing by the table is worth more."""
 
-from collections import defaultdict
-
 import pytest
-from google.protobuf.any_pb2 import Any as PackedAny
 from junctor_cli.score_table import Outcome, learn
-from junctor_cli.scores import table_value
-from junctor_router.application.directory_values import value_of
 from junctor_router.domain.values import AgentOrder
 
-from cli.tests.selling_world import AGENTS, SEGMENTS, World, chance
+from cli.tests.selling_world import AGENTS, SEGMENTS, World, as_the_router_reads_it, chance, outcomes_of
 
 
 def points(rows, field="sales"):
@@ -60,20 +55,6 @@ def test_a_segments_own_mean_is_nobodys_merit_and_a_rare_segment_goes_by_all():
 def test_who_is_unknown_is_left_out_and_nothing_gives_no_rows():
     assert learn([Outcome("", "gone", 5, 0, 5)], {"ann": {"a": "1"}}, 20) == []
     assert learn([], {}, 20) == []
-
-
-def outcomes_of(world):
-    sums = defaultdict(lambda: [0, 0])
-    for _, segment, agent, sale in world.outcomes:
-        sums[segment, agent][0] += 1
-        sums[segment, agent][1] += sale
-    return [Outcome(segment, agent, n, 0.0, float(total)) for (segment, agent), (n, total) in sums.items()]
-
-
-def as_the_router_reads_it(rows):
-    packed = PackedAny()
-    packed.Pack(table_value("sales", rows))
-    return value_of(packed)
 
 
 def test_the_router_sells_more_by_the_table_than_by_longest_idle():

@@ -1,6 +1,7 @@
 """The tenant file: what it says is what the directory gets, and each mistake has its line."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,13 @@ def test_the_demo_file_is_sound():
     found = check({name_of(value): value for value in file.values}, frozenset(PROMPTS))
     assert (found.problems, found.warnings) == ([], [])
     assert len(file.values) > 25
+
+
+def test_the_file_of_the_page_on_scores_lacks_only_its_table(read):
+    (text,) = re.findall(r"```yaml\n(.*?)```", (DEMO.parents[1] / "docs" / "scores.md").read_text(), re.DOTALL)
+    found = check({name_of(value): value for value in read(text).values}, frozenset(PROMPTS))
+    assert found.problems == []
+    assert [w.field for w in found.warnings] == ["queue/sales/plan"]
 
 
 def test_friendly_values_become_the_directorys():

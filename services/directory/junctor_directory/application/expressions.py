@@ -83,7 +83,7 @@ class Expressions:
             cut = nobody(node, agents)
             if cut is not None and agents.everyone:
                 of_pool = f" of pool '{pool}'" if pool != DEFAULT_POOL else ""
-                why = _why(cut, agents)
+                why = _why(cut, agents, node)
                 at.warning(path, f"no agent{of_pool} meets '{text}'{why}, so {consequence}")
 
     def _agents_of(self, pool: str) -> Agents:
@@ -100,7 +100,7 @@ class Expressions:
         return {slug: value for slug, value in read.items() if value is not None}
 
 
-def _why(cut: Cut, agents: Agents) -> str:
+def _why(cut: Cut, agents: Agents, node: Node) -> str:
     if cut.test is None:
         return ""
     name = next(operand.name for operand in operands(cut.test) if isinstance(operand, Attribute))
@@ -109,4 +109,4 @@ def _why(cut: Cut, agents: Agents) -> str:
         return f" (nobody has {name})"
     if isinstance(cut.test, Compare) and highest is not None and cut.test.operator in (">", ">="):
         return f" (the highest {name} is {highest})"
-    return f" (nobody meets '{described(cut.test)}')"
+    return "" if cut.test == node else f" (nobody meets '{described(cut.test)}')"

@@ -96,7 +96,12 @@ def test_what_a_step_cannot_have(step, field, sentence):
         (
             'steps { expression: "region == \\"west\\"" }',
             "0/expression",
-            "(nobody meets 'region == \"west\"'), so step 1",
+            "no agent meets 'region == \"west\"', so step 1",
+        ),
+        (
+            'steps { expression: "vip && region == \\"west\\"" }',
+            "0/expression",
+            "no agent meets 'vip && region == \"west\"' (nobody meets 'region == \"west\"'), so step 1",
         ),
         (
             'steps { expression: "loan >= 7 && vip" }',
