@@ -70,6 +70,19 @@ class Changes:
             for watch in self._watches.get((entry.tenant, agent_id), ()):
                 watch.push(change)
 
+    def forget(self, partition: int) -> None:
+        """What was told of that partition may not count any more, or has changed without an entry: streams begin again
+        with a snapshot."""
+        self._kept.pop(partition, None)
+        self._begins.pop(partition, None)
+        for watches in self._watches.values():
+            for watch in watches:
+                watch.changes.clear()
+                watch.lost = True
+                watch.woken.set()
+        for tenant in list(self._moved):
+            self._move(tenant)
+
     def watch(self, tenant: str, agent_id: str) -> Watch:
         """Ended by `unwatch`."""
         watch = Watch()

@@ -12,7 +12,7 @@ from junctor_router.application.measures import Measures
 
 
 class RouterEffects:
-    """Meets `junctor_journal.ledger.Effects`."""
+    """Meets `junctor_journal.ledger.SiteEffects`."""
 
     def __init__(self, changes: Changes, measures: Measures) -> None:
         self._changes = changes
@@ -27,6 +27,15 @@ class RouterEffects:
             self.streams.entry(entry)
         if mine:
             self._measures.entry(partition, entry)
+
+    def on_epoch(self, partition: int, started: Any, mine: bool) -> None:
+        """Pending offers have new ids."""
+        if started.previous_site_epoch:
+            self._changes.forget(partition)
+
+    def on_rewind(self, partition: int) -> None:
+        """Offers told last are void."""
+        self._changes.forget(partition)
 
     def on_ready(self, partition: int, fold: Any) -> None:
         """An earlier owner may have told only a part of the configuration."""

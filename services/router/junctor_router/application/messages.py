@@ -12,7 +12,7 @@ from junctor.router.v1 import router_pb2 as pb
 
 from junctor_router.application.directory_values import value_of
 from junctor_router.domain import commands as c
-from junctor_router.domain.events import Event
+from junctor_router.domain.events import Event, ReservationReissued
 from junctor_router.domain.values import AgentState, Channel, DeviceState
 
 TICK = c.Tick()
@@ -28,8 +28,27 @@ def response_message(response: c.Response) -> Message:
     return _filled(response)
 
 
-def event_message(event: Event) -> Message:
+def event_message(event: Event | ReservationReissued) -> Message:
     return _filled(event)
+
+
+def reissued_of(m: pb.ReservationReissued) -> ReservationReissued:
+    """As it is issued again in a journal."""
+    return ReservationReissued(
+        m.tenant,
+        m.pool,
+        m.previous_reservation_id,
+        m.reservation_id,
+        m.contact_id,
+        m.agent_id,
+        m.session,
+        channel(m.channel),
+        m.queue,
+        m.expires_at,
+        m.device,
+        m.edge,
+        m.chosen_by,
+    )
 
 
 def channel(number: int) -> Channel:

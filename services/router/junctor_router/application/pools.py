@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from google.protobuf.message import Message
@@ -21,7 +21,8 @@ from junctor_service.errors import Code, ServiceError
 
 from junctor_router.application.apply_times import ApplyTimes
 from junctor_router.application.cel import parse
-from junctor_router.application.messages import command_of, event_message, response_message
+from junctor_router.application.messages import command_of, event_message, reissued_of, response_message
+from junctor_router.domain.events import ReservationReissued
 from junctor_router.domain.pool import Pool
 from junctor_router.domain.state_codec import RowCodec
 from junctor_router.domain.values import Refused
@@ -41,6 +42,7 @@ class PoolsFold:
         self._times = times
         self._pools: dict[str, dict[str, Pool]] = {}
         self._timers = Timers()
+        self._site_epoch = 1
 
     def apply(self, input: journal_pb2.Input, body: Message, now: int) -> Applied:
         """An error in the core is recorded as an INTERNAL refusal: it is the same in every replay, and the partition
@@ -51,6 +53,7 @@ class PoolsFold:
         pool = self.pool(input.tenant, input.stream)
         if pool is None:
             pool = Pool(input.tenant, input.stream, parse, ROWS)
+            pool.state.site_epoch = self._site_epoch
             if isinstance(body, router_pb2.ConfigurationChanged):
                 self._pools.setdefault(input.tenant, {})[input.stream] = pool
         began = time.perf_counter_ns()
@@ -71,13 +74,27 @@ class PoolsFold:
         response = None if outcome.response is None else response_message(outcome.response)
         return Applied(response, None, [event_message(event) for event in outcome.events])
 
+    def reissue(self, site_epoch: int, now: int) -> list[Message]:
+        """Every pending reservation under a new id, where that site epoch begins. Changes nothing."""
+        return [event_message(one) for pool in self.everywhere() for one in pool.reissued(site_epoch, now)]
+
+    def begin(self, site_epoch: int, now: int, reissued: Iterable[Message]) -> None:
+        issued: dict[tuple[str, str], list[ReservationReissued]] = {}
+        for message in reissued:
+            one = reissued_of(cast(router_pb2.ReservationReissued, message))
+            issued.setdefault((one.tenant, one.pool), []).append(one)
+        for tenant, name, pool in self._all():
+            pool.begin(site_epoch, now, issued.get((tenant, name), ()))
+            self._timers.set((tenant, name), pool.next_due())
+        self._site_epoch = site_epoch
+
     def next_due(self) -> Due | None:
         first = self._timers.first()
         return None if first is None else Due(first[0], *first[1])
 
     def dump(self) -> Iterator[bytes]:
-        pieces = [(tenant, name, pool.dump()) for tenant, name, pool in self._all()]
-        return _headed(pieces)
+        pieces: list[tuple[str, str, Iterable[bytes]]] = [(t, name, pool.dump()) for t, name, pool in self._all()]
+        return _headed([*pieces, ("", "", [str(self._site_epoch).encode()])])
 
     def load(self, chunks: Iterable[bytes]) -> None:
         """Without the cyclic collector, which would look at every agent again and again: a third of the time. What is
@@ -96,6 +113,7 @@ class PoolsFold:
             tenant, name = json.loads(head)
             grouped.setdefault((tenant, name), []).append(rows)
         self._pools, self._timers = {}, Timers()
+        self._site_epoch = int(grouped.pop(("", ""), [b"1"])[0])
         for (tenant, name), pieces in grouped.items():
             pool = Pool(tenant, name, parse, ROWS)
             pool.load(pieces)

@@ -59,6 +59,23 @@ class ReservationEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservationReissued:
+    tenant: str
+    pool: str
+    previous_reservation_id: str
+    reservation_id: str
+    contact_id: str
+    agent_id: str
+    session: int
+    channel: Channel
+    queue: str
+    expires_at: int
+    device: str
+    edge: str
+    chosen_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class TaskRequeued:
     contact_id: str
     queue: str

@@ -6,10 +6,17 @@ no I/O, no floats, no order of sets. `apply` changes the state in place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from junctor_router.domain import agent_commands, configuration_commands, connection_commands, matching, task_commands
+from junctor_router.domain import (
+    agent_commands,
+    configuration_commands,
+    connection_commands,
+    matching,
+    reissue,
+    task_commands,
+)
 from junctor_router.domain.commands import (
     AcceptReservation,
     AgentStreamClosed,
@@ -31,7 +38,7 @@ from junctor_router.domain.commands import (
     StreamHolderAlive,
     Tick,
 )
-from junctor_router.domain.events import Event
+from junctor_router.domain.events import Event, ReservationReissued
 from junctor_router.domain.expression import Parse
 from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.state_codec import STANDARD, Encoded, RowCodec
@@ -76,6 +83,14 @@ class Pool:
         events = tuple(state.events)
         state.events = []
         return Outcome(response, None, events)
+
+    def reissued(self, site_epoch: int, now: int) -> Sequence[ReservationReissued]:
+        """What is issued again where that site epoch begins. Changes nothing."""
+        return reissue.reissued(self.state, site_epoch, now)
+
+    def begin(self, site_epoch: int, now: int, issued: Iterable[ReservationReissued]) -> None:
+        """A site epoch begins, with what was issued again in this pool."""
+        reissue.begin(self.state, site_epoch, now, issued)
 
     def next_due(self) -> int | None:
         """When a `Tick` is wanted (Unix ms). What is left of a slice is due a millisecond after the last input."""

@@ -76,6 +76,7 @@ class PoolState:
     name: str
     parse: Parse
     now: int = 0
+    site_epoch: int = 1
     reservations: int = 0
     deletions: int = 0
     holders: dict[str, int] = field(default_factory=dict)
@@ -379,7 +380,7 @@ class PoolState:
     def _hold_slot(self, task: Task, agent: Agent, chosen_by: str) -> Offer:
         self.reservations += 1
         agent.last_turn = self.reservations
-        id = reservation.reservation_id(self.tenant, self.name, self.reservations, agent.session)
+        id = reservation.reservation_id(self.tenant, self.name, self.site_epoch, self.reservations, agent.session)
         others = bool(agent.tasks)
         agent.take(task.contact_id, task.channel)
         if others:

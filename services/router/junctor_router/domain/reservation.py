@@ -27,9 +27,10 @@ class Offer:
 NO_OFFER = Offer("", "", "")
 
 
-def reservation_id(tenant: str, pool: str, count: int, session: int) -> str:
-    """Unique for ever, and a function of the state: the pool's count of reservations never goes back."""
-    return f"{tenant}.{pool}.{count}.{session}"
+def reservation_id(tenant: str, pool: str, site_epoch: int, count: int, session: int) -> str:
+    """Unique for ever, and a function of the state: the pool's count of reservations never goes back in a site epoch, and
+    what another one decided beyond its end has that one's number."""
+    return f"{tenant}.{pool}.{site_epoch}.{count}.{session}"
 
 
 def pause_after_rejection(cause: str) -> int:

@@ -35,7 +35,7 @@ from junctor_router.domain.timers import GRACE, HOLDER, OFFER, PAUSE, WRAP_UP
 from junctor_router.domain.values import AgentOrder, AttributeType, Objective, TaskState
 from junctor_router.domain.wait_estimate import Errors, new_pace
 
-FORMAT = 3
+FORMAT = 4
 PIECE_BYTES = 200_000
 _MODULUS = 1 << 128
 _HEADER = ("header", "")
@@ -118,7 +118,7 @@ def _restore(state: PoolState, rows: dict[str, list[tuple[str, Any]]]) -> None:
     header = rows["header"][0][1]
     if header[0] != FORMAT:
         raise ValueError(f"the state has format {header[0]}, this version reads {FORMAT}")
-    _, state.now, state.reservations, state.deletions, tenant, holders, last_rank, rework = header
+    _, state.now, state.reservations, state.deletions, tenant, holders, last_rank, rework, state.site_epoch = header
     state.tenant_value = _tenant(tenant)
     state.matrix = MATRIX.changed(state.tenant_value.interruptions)
     for name, version in rows.get("version", []):
@@ -280,6 +280,7 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
                 sorted(state.holders.items()),
                 state.ranking.last,
                 sorted([kind, id, cause] for (kind, id), cause in state.rework.items()),
+                state.site_epoch,
             ]
         case _:
             return None

@@ -1823,7 +1823,7 @@ class ReservationCreated(_message.Message):
     EDGE_FIELD_NUMBER: _builtins.int
     CHOSEN_BY_FIELD_NUMBER: _builtins.int
     reservation_id: _builtins.str
-    """Names the reservation: epoch, counter and session."""
+    """Names the reservation: tenant, pool, site epoch, counter and session, joined by dots."""
     contact_id: _builtins.str
     """The contact."""
     agent_id: _builtins.str
@@ -1863,6 +1863,78 @@ class ReservationCreated(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReservationCreated: _TypeAlias = ReservationCreated  # noqa: Y015
+
+@_typing.final
+class ReservationReissued(_message.Message):
+    """A pending reservation under a new id, as a new site epoch began: in `junctor.journal.v1.EpochStarted`, not by itself. An
+    edge that rings for this contact and agent goes on ringing under the new id.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    POOL_FIELD_NUMBER: _builtins.int
+    PREVIOUS_RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
+    EDGE_FIELD_NUMBER: _builtins.int
+    CHOSEN_BY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    pool: _builtins.str
+    """The pool."""
+    previous_reservation_id: _builtins.str
+    """The id that it had; it binds nothing any more."""
+    reservation_id: _builtins.str
+    """The new id."""
+    contact_id: _builtins.str
+    """The contact."""
+    agent_id: _builtins.str
+    """The agent."""
+    session: _builtins.int
+    """The agent's session."""
+    channel: _contact_pb2.Channel.ValueType
+    """The channel."""
+    queue: _builtins.str
+    """The queue."""
+    expires_at: _builtins.int
+    """Unix milliseconds at which the offer ends by itself; its time began anew."""
+    device: _builtins.str
+    """The agent's device (SIP user), for voice."""
+    edge: _builtins.str
+    """The service that owns the contact: `cti` or `omnichannel`."""
+    chosen_by: _builtins.str
+    """Why this agent, in words."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        pool: _builtins.str = ...,
+        previous_reservation_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        session: _builtins.int = ...,
+        channel: _contact_pb2.Channel.ValueType = ...,
+        queue: _builtins.str = ...,
+        expires_at: _builtins.int = ...,
+        device: _builtins.str = ...,
+        edge: _builtins.str = ...,
+        chosen_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "channel", b"channel", "chosen_by", b"chosen_by", "contact_id", b"contact_id", "device", b"device", "edge", b"edge", "expires_at", b"expires_at", "pool", b"pool", "previous_reservation_id", b"previous_reservation_id", "queue", b"queue", "reservation_id", b"reservation_id", "session", b"session", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReservationReissued: _TypeAlias = ReservationReissued  # noqa: Y015
 
 @_typing.final
 class ReservationAccepted(_message.Message):
