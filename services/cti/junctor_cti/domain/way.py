@@ -104,8 +104,16 @@ def put_in_line(turn: Turn, command: c.FlowReported) -> None:
 
 
 def offer_reported(turn: Turn, command: c.OfferReported) -> None:
-    """An agent is to be rung. An offer for a call that is not in line is disowned, lest the agent be held for nothing."""
+    """An agent is to be rung. An offer for a call that is not in line is disowned, lest the agent be held for nothing.
+
+    The same agent under another reservation: a new leader has issued it again, and the phone goes on ringing for it (rule
+    L3 of two sites).
+    """
     call = turn.call
+    if call.customer_there and _issued_again(call, command):
+        assert call.offer is not None
+        turn.set(offer=replace(call.offer, reservation_id=command.reservation_id, expires_at=command.expires_at))
+        return
     if call.state not in ("queued", "offered") or not call.customer_there:
         turn.owe(f"disown/{command.reservation_id}")
         return
@@ -132,7 +140,7 @@ def agent_leg_prepared(turn: Turn, command: c.AgentLegPrepared) -> None:
 def agent_leg_answered(turn: Turn, command: c.AgentLegAnswered) -> None:
     call = turn.call
     leg = Leg(command.leg_id, "answered", command.leg_record)
-    if _offered(call, command.reservation_id) and call.agent is not None and call.agent.id == leg.id:
+    if call.state == "offered" and call.agent is not None and call.agent.id == leg.id:
         turn.set(agent=leg, agent_sdp=command.sdp)
         turn.enter("accepting")
         return
@@ -145,7 +153,8 @@ def agent_leg_answered(turn: Turn, command: c.AgentLegAnswered) -> None:
 def agent_leg_failed(turn: Turn, command: c.AgentLegFailed) -> None:
     call = turn.call
     turn.set(leaving=tuple(leg for leg in call.leaving if leg.id != command.leg_id))
-    if _offered(call, command.reservation_id):
+    ours = call.agent.id == command.leg_id if call.agent is not None else _offered(call, command.reservation_id)
+    if call.state == "offered" and ours:
         turn.set(agent=None)
         _back_in_line(turn, _cause_of(command.sip_code))
 
@@ -335,6 +344,13 @@ def _back_in_line(turn: Turn, cause: str) -> None:
     """The phone did not take the call: the router is told and offers it elsewhere; the contact keeps its age."""
     assert turn.call.offer is not None
     _leave_agent(turn, f"reject/{turn.call.offer.reservation_id}/{cause}")
+
+
+def _issued_again(call: Call, command: c.OfferReported) -> bool:
+    offer = call.offer
+    if offer is None or call.state not in ("offered", "accepting") or offer.reservation_id == command.reservation_id:
+        return False
+    return (offer.agent_id, offer.device) == (command.agent_id, command.device)
 
 
 def _offered(call: Call, reservation_id: str) -> bool:

@@ -1,6 +1,6 @@
 """Given a call, when an input, then events, state and what is to be done: a call's way in virtual time."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -261,6 +261,32 @@ def test_routing_that_fails_for_good_gives_the_default_treatment():
     assert "owed/route/1" not in told.todo
     told.when(c.PromptStarted(ID, "treatment", 60_000)).at(60_000)
     assert "owed/cancel_task" in told.todo
+
+
+def test_a_reservation_that_a_new_leader_issues_again_goes_on_ringing_and_binds_under_its_new_id():
+    again = replace(OFFER, reservation_id="r2", expires_at=60_000)
+    told = queued().when(OFFER, RUNG, again)
+    assert (told.call.state, told.call.offer.reservation_id, told.call.agent.id) == ("offered", "r2", "leg-b")
+    assert not told.call.leaving
+    told = told.when(AGENT_ANSWERED, c.ReservationReported(ID, "r1", False, "void"), c.CallBridged(ID, "r2"))
+    assert told.call.state == "bridged"
+    assert [event.reservation_id for event in told.events if isinstance(event, Bound)] == ["r2"]
+
+
+def test_a_reservation_may_be_issued_again_while_it_is_being_accepted_and_the_old_one_binds_no_more():
+    again = replace(OFFER, reservation_id="r2")
+    told = queued().when(OFFER, RUNG, AGENT_ANSWERED, again)
+    assert "join/r2" in told.todo
+    told = told.when(c.CallBridged(ID, "r1"))
+    assert told.call.state == "accepting"
+    assert told.when(c.CallBridged(ID, "r2")).call.state == "bridged"
+
+
+def test_a_phone_that_fails_after_its_reservation_was_issued_again_is_told_under_the_new_id():
+    again = replace(OFFER, reservation_id="r2")
+    told = queued().when(OFFER, RUNG, again, c.AgentLegFailed(ID, "leg-b", "r1", 486))
+    assert told.call.state == "queued"
+    assert "owed/reject/r2/busy" in told.todo
 
 
 def test_an_offer_for_a_call_that_is_not_in_line_is_disowned():
