@@ -10,6 +10,7 @@ from junctor_journal.message_types import unpack
 from junctor_router.adapters.pool_config import PoolConfig
 from junctor_router.application.configuration_feed import ConfigurationFeed
 from junctor_router.application.pools import PoolsFold
+from junctor_router.domain.configuration import Score
 from junctor_service.errors import Code, ServiceError
 
 TENANT = "acme"
@@ -91,6 +92,22 @@ async def test_everything_is_told_once_with_what_others_name_first(scene):
     scene.replica.put("queue", "sales", 5, queue=directory.Queue(plan="p", priority=1))
     await scene.feed.applied(TENANT, "default", ("queue", "sales"))
     assert scene.log.told[3:] == [("default", "queue", "sales", 5)]
+
+
+async def test_a_score_table_comes_and_goes_apart_from_its_queue(scene):
+    scene.replica.put("queue", "sales", 1, queue=directory.Queue())
+    rows = [directory.Score(segment="gold", attribute="region", value="north", sales=7, contacts=40)]
+    scene.replica.put("scores", "sales", 2, scores=directory.ScoreTable(rows=rows))
+    await scene.feed.start()
+    await scene.feed.applied(TENANT, "default", ("queue", "sales"), ("scores", "sales"))
+    state = scene.log.fold.pool(TENANT, "default").state
+    assert state.scores == {"sales": (Score("gold", "region", "north", 0, 7),)}
+    scene.replica.put("queue", "sales", 3, queue=directory.Queue(priority=1))
+    await scene.feed.applied(TENANT, "default", ("queue", "sales"))
+    assert state.scores
+    scene.replica.delete("scores", "sales")
+    await scene.feed.applied(TENANT, "default", ("scores", "sales"))
+    assert (state.scores, list(state.queues)) == ({}, ["sales"])
 
 
 async def test_who_does_not_own_waits_until_another_has_told(scene):
