@@ -30,6 +30,8 @@ from junctor_service.settings import load_settings
 from junctor_service.token_source import StaticToken
 from junctor_testkit.local_kafka import kafka, own_kafka  # noqa: F401
 
+sys.path.insert(0, str(Path(__file__).parent / "parts"))
+
 TOPICS = Path(__file__).parents[3] / "topics.yaml"
 NEEDED = (".router.", ".directory.", ".audit.", ".spans.")
 
@@ -153,13 +155,14 @@ class Place:
         finally:
             await service.stop()
 
-    async def spawn(self):
-        """The router as a process of its own, ready. End it with `kill`."""
+    async def spawn(self, port=None):
+        """The router as a process of its own; `port` makes it another member. End it with `kill`."""
+        own = {} if port is None else {"JUNCTOR_GRPC_LISTEN": f"127.0.0.1:{port}"}
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "junctor_router",
-            env={**os.environ, **self.environment},
+            env={**os.environ, **self.environment, **own},
             stdout=asyncio.subprocess.DEVNULL,
             stderr=open(self.folder / "router.log", "ab"),
         )
@@ -201,6 +204,14 @@ def pump():
 @pytest.fixture
 async def place(tmp_path, kafka, port, pump):  # noqa: F811
     async for made in make_place(tmp_path, kafka.bootstrap, port, pump):
+        yield made
+
+
+@pytest.fixture
+async def place_with_own_broker(tmp_path, own_kafka, port, pump):  # noqa: F811
+    """`place.broker` may be killed and started."""
+    async for made in make_place(tmp_path, own_kafka.bootstrap, port, pump):
+        made.broker = own_kafka
         yield made
 
 
