@@ -14,7 +14,7 @@ SOURCES := $(filter-out libs/protos/%,$(wildcard libs/*/junctor_* services/*/jun
 BUF := $(CACHE)/node/node_modules/@bufbuild/buf-linux-x64/bin/buf
 STAMPS := .venv/.packages $(CACHE)/kafka/.jars $(CACHE)/node/.modules
 
-.PHONY: help setup prerequisites protos check-protos proto-baseline lint test-unit router-invariants test demo up down bench lock clean
+.PHONY: help setup prerequisites protos check-protos proto-baseline lint test-unit router-invariants test demo up down bench bench-router lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ down: ## stop the site
 
 bench: setup ## measure, and keep the figures in bench/results
 	@$(PYTHON) -m bench
+
+bench-router: setup ## the router's figures alone
+	@$(PYTHON) -m bench router
 
 lock: ## choose versions anew for requirements/requirements.in and write requirements/lock.txt
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \

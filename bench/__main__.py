@@ -11,7 +11,7 @@ import time
 
 from junctor_service.run import loop_factory
 
-from bench import machine, results_file
+from bench import machine, results_file, router
 
 FIGURES = {
     "log": "input to outcome read back at 2,000 inputs/s; inputs/s of one owner beside a bare loop",
@@ -21,12 +21,13 @@ FIGURES = {
     "register": "a lost site, or a hand-over, to the other site's grants",
     "mirror": "append at one site to read at the other",
     "demo": "wall time of a warm `make demo` and of `make test-unit`",
+    **router.PARTS,
 }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    known = "; ".join(f"{name}: {about}" for name, about in FIGURES.items())
+    known = "; ".join(f"{name}: {about}" for name, about in FIGURES.items()) + "; router: all that begin with it"
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"which ones (all) - {known}")
     parser.add_argument("--calls", type=int, default=200, help="how many calls (200)")
     parser.add_argument("--together", type=int, default=3, help="calls at a time (3)")
@@ -35,6 +36,8 @@ def main() -> int:
     parser.add_argument("--tests", action="store_true", help="demo: the time of `make test` too")
     parser.add_argument("--discard", action="store_true", help="keep nothing in bench/results")
     given = parser.parse_args()
+    if "router" in given.figures:
+        given.figures = [name for name in given.figures if name != "router"] + list(router.PARTS)
     unknown = [name for name in given.figures if name not in FIGURES]
     if unknown:
         parser.error(f"no figure is called {', '.join(unknown)}; there are {', '.join(FIGURES)}")

@@ -1,173 +1,242 @@
-"""The router's core alone: inputs per second through `apply` with its outputs, and the time of a match.
+"""The router's core alone: inputs per second through its fold with all outputs, the match step, pauses, and memory.
 
-    python bench/router_core.py [--agents 5000 50000] [--waiting 10000] [--seconds 10]
-
-One core, no log, no network. A contact centre with 500 queues and 300 attributes; each assignment is five inputs
-(request, accept, end, complete, and a share of ticks and state changes). All agents are busy and contacts wait, so that a
-freed agent looks for its best contact among all lines, as in a full centre; with `--idle` agents wait for contacts.
+The same inputs are applied several times from the same state. What an input takes is the least of these times: the work is
+the same each time, what is above is other programs'. The collector's pauses are told besides, as they were.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import random
-import resource
+import multiprocessing
 import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
 
-from junctor_router.application.cel import parse
-from junctor_router.application.messages import event_message, response_message
-from junctor_router.domain.commands import (
-    AcceptReservation,
-    CompleteTask,
-    ConfigurationChanged,
-    EndContact,
-    LogIn,
-    RequestTask,
-    Tick,
+import psutil
+from junctor_router.adapters.cyclic_collector import keep_pauses_short
+from junctor_router.application.pools import PoolsFold
+from junctor_router.domain import matching
+
+from bench.results_file import Result, Row
+from bench.router_load import HASH_EVERY, Load, Size, filled, pool_of
+from bench.samples import Summary, summary
+
+INPUTS, PASSES = 40_000, 5
+RATE, MATCH_US, SLOWEST_MS, MEMORY_MB = 20_000, 50, 20, 600
+HOW = (
+    f"PoolsFold.apply, from an input's protobuf body to its outcome and events as bytes, one thread, no log; the state's hash "
+    f"every {HASH_EVERY:,} inputs counts with the input that it follows. {INPUTS:,} inputs, {PASSES} passes over the same ones "
+    "from the same restored state; each input's time is its least. Match step: matching.settle, the search with the "
+    "reservation that it leads to. Five inputs an assignment: request, accept, end, complete, and breaks, rejections, ticks. "
+    "All agents busy: a freed agent looks for its contact. Agents idle: a contact looks for its agent."
 )
-from junctor_router.domain.configuration import AgentValue, PlanValue, QueueValue, Step
-from junctor_router.domain.events import ReservationCreated
-from junctor_router.domain.pool import Pool
-from junctor_router.domain.values import AgentState, Channel
-
-QUEUES = 500
-ATTRIBUTES = 300
-PER_AGENT = 10
-START = 1_800_000_000_000
 
 
-def build(agents: int, seed: int) -> Pool:
-    rng = random.Random(seed)
-    pool = Pool("bench", "default", parse)
-    names = [f"a{n}" for n in range(ATTRIBUTES)]
-    for n in range(QUEUES):
-        first, second = rng.sample(names, 2)
-        steps = (Step(f"{first} >= 3 && !has({second})", 0),)
-        pool.apply(ConfigurationChanged("plan", f"p{n}", 1, PlanValue(steps)), START)
-        pool.apply(ConfigurationChanged("queue", f"q{n}", 1, QueueValue(plan=f"p{n}", wrap_up_ms=60_000)), START)
-    for n in range(agents):
-        attributes = {name: str(rng.randint(1, 10)) for name in rng.sample(names, PER_AGENT)}
-        pool.apply(ConfigurationChanged("agent", f"agent{n}", 1, AgentValue(attributes, f"d{n}")), START)
-        pool.apply(LogIn(f"agent{n}", state=AgentState.READY), START + n // 100)
-    return pool
+@dataclass(slots=True)
+class State:
+    """A restored fold and where its load goes on."""
+
+    pieces: list[bytes]
+    talking: list[tuple[str, str]]
+    contacts: int
+
+    @classmethod
+    def of(cls, size: Size, busy: bool) -> State:
+        load = Load(filled(size), size.seed, lambda kind, ns: None)
+        if busy:
+            load.fill(size.waiting)
+        return cls(list(load.fold.dump()), load.talking, load.contacts)
+
+    def load(self) -> PoolsFold:
+        fold = PoolsFold()
+        fold.load(self.pieces)
+        return fold
 
 
-class Load:
-    """Applies inputs and keeps the CPU time of each, by kind, in microseconds."""
+@dataclass(slots=True)
+class Measured:
+    """Times in microseconds, the least of the passes; `pauses` are the collector's in each pass, in milliseconds."""
 
-    def __init__(self, pool: Pool, seed: int) -> None:
-        self.pool = pool
-        self.now = pool.state.now
-        self.rng = random.Random(seed)
-        self.times: dict[str, list[float]] = {}
-        self.offers: list[ReservationCreated] = []
-        self.talking: list[tuple[str, str]] = []
-        self.contacts = 0
+    kinds: list[str] = field(default_factory=list)
+    inputs: list[float] = field(default_factory=list)
+    matches: list[float] = field(default_factory=list)
+    hashes: list[bytes] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)
+    slowest_of_a_pass: list[float] = field(default_factory=list)
 
-    def apply(self, kind: str, command: object) -> None:
-        begin = time.process_time_ns()
-        outcome = self.pool.apply(command, self.now)
-        for event in outcome.events:
-            event_message(event).SerializeToString()
-        if outcome.response is not None:
-            response_message(outcome.response).SerializeToString()
-        self.times.setdefault(kind, []).append((time.process_time_ns() - begin) / 1e3)
-        assert outcome.refusal is None, outcome.refusal
-        self.offers.extend(event for event in outcome.events if isinstance(event, ReservationCreated))
+    @property
+    def per_second(self) -> float:
+        return len(self.inputs) / sum(self.inputs) * 1e6
 
-    def arrive(self) -> None:
-        self.contacts += 1
-        queue = f"q{self.rng.randrange(QUEUES)}"
-        self.apply("request", RequestTask(f"c{self.contacts}", Channel.VOICE, queue, arrived_at=self.now, edge="cti"))
-
-    def take_offers(self) -> None:
-        while self.offers:
-            offer = self.offers.pop()
-            self.apply("accept", AcceptReservation(offer.agent_id, offer.reservation_id, offer.contact_id))
-            self.talking.append((offer.contact_id, offer.agent_id))
-
-    def finish_one(self) -> None:
-        at = self.rng.randrange(len(self.talking))
-        self.talking[at], self.talking[-1] = self.talking[-1], self.talking[at]
-        contact_id, agent_id = self.talking.pop()
-        self.apply("end", EndContact(contact_id))
-        self.apply("complete (agent looks for a contact)", CompleteTask(agent_id, contact_id, "done"))
-
-    def turn(self) -> None:
-        self.now += 2
-        due = self.pool.next_due()
-        if due is not None and due <= self.now:
-            self.apply("tick", Tick())
-        self.arrive()
-        self.take_offers()
-        if self.talking:
-            self.finish_one()
-        self.take_offers()
-
-    def fill(self, waiting: int) -> None:
-        """Until every agent who can be is busy and so many contacts wait."""
-        while len(self.pool.state.tasks) - len(self.talking) < waiting:
-            self.arrive()
-            self.take_offers()
-        self.times.clear()
+    def by_kind(self) -> dict[str, Summary]:
+        found: dict[str, list[float]] = defaultdict(list)
+        for kind, time_us in zip(self.kinds, self.inputs, strict=True):
+            found[kind].append(time_us)
+        return {kind: summary(times) for kind, times in sorted(found.items())}
 
 
-def report(title: str, load: Load, seconds: float) -> None:
-    began, cpu = time.perf_counter(), time.process_time()
-    while time.perf_counter() - began < seconds:
-        load.turn()
-    cpu = time.process_time() - cpu
-    times = sorted(t for found in load.times.values() for t in found)
-    print(
-        f"\n{title}: {len(times) / cpu:,.0f} inputs/s of CPU, {len(times):,} inputs, slowest {times[-1] / 1000:.2f} ms"
+async def measure(given: argparse.Namespace) -> list[Result]:
+    result = Result("router_core", HOW)
+    size = Size()
+    result.data["size"] = {name: getattr(size, name) for name in size.__slots__}
+    for busy in (True, False):
+        about = "all agents busy" if busy else "agents idle"
+        state = State.of(size, busy)
+        found = passes(state, INPUTS, PASSES)
+        _report(result, about, found)
+        if busy:
+            _memory(result, state)
+    return [result]
+
+
+def passes(state: State, inputs: int, count: int) -> Measured:
+    """Raises `AssertionError` where two passes do not give the same hashes: then they did not do the same."""
+    keep_pauses_short()
+    found = Measured()
+    for number in range(count):
+        gc.unfreeze()
+        gc.collect()
+        fold = state.load()
+        kinds: list[str] = []
+        times: list[float] = []
+
+        def timed(kind: str, ns: int, kinds: list[str] = kinds, times: list[float] = times) -> None:
+            kinds.append(kind)
+            times.append(ns / 1e3)
+
+        load = Load(fold, 7, timed)
+        load.resume(state.talking, state.contacts)
+        gc.collect()
+        with _pauses() as pauses, _matches() as matches:
+            while len(times) < inputs:
+                load.turn()
+        found.pauses.append(max(pauses, default=0.0))
+        found.slowest_of_a_pass.append(max(times) / 1e3)
+        if number == 0:
+            found.kinds, found.inputs, found.matches, found.hashes = kinds, times, matches, load.hashes
+            continue
+        if load.hashes != found.hashes:
+            raise AssertionError("two passes over the same inputs did not give the same states")
+        found.inputs = [min(pair) for pair in zip(found.inputs, times, strict=True)]
+        found.matches = [min(pair) for pair in zip(found.matches, matches, strict=True)]
+    return found
+
+
+@contextmanager
+def _matches() -> Iterator[list[float]]:
+    """The times of each match step that finds something to do, in microseconds."""
+    times: list[float] = []
+    settle, clock = matching.settle, time.perf_counter_ns
+
+    def timed(pool: Any) -> None:
+        if pool.agents_to_match or pool.tasks_to_match:
+            begin = clock()
+            settle(pool)
+            times.append((clock() - begin) / 1e3)
+        else:
+            settle(pool)
+
+    matching.settle = timed
+    try:
+        yield times
+    finally:
+        matching.settle = settle
+
+
+@contextmanager
+def _pauses() -> Iterator[list[float]]:
+    """How long the cyclic collector stopped everything each time, in milliseconds."""
+    pauses: list[float] = []
+    began = 0
+
+    def seen(phase: str, info: Mapping[str, Any]) -> None:
+        nonlocal began
+        if phase == "start":
+            began = time.perf_counter_ns()
+        else:
+            pauses.append((time.perf_counter_ns() - began) / 1e6)
+
+    gc.callbacks.append(seen)
+    try:
+        yield pauses
+    finally:
+        gc.callbacks.remove(seen)
+
+
+def _report(result: Result, about: str, found: Measured) -> None:
+    rows = result.rows
+    rate, match, slowest = found.per_second, summary(found.matches), max(found.inputs) / 1e3
+    rows.append(Row(f"{about}: inputs/s", f"{rate:,.0f}", f">= {RATE:,}", rate >= RATE))
+    value = f"p50 {match.p50:.1f}, p99 {match.p99:.1f}, largest {match.largest:.1f} us ({match.count:,})"
+    rows.append(Row(f"{about}: match step", value, f"p99 <= {MATCH_US} us", match.p99 <= MATCH_US))
+    rows.append(
+        Row(f"{about}: slowest input", f"{slowest:.2f} ms", f"none over {SLOWEST_MS} ms", slowest <= SLOWEST_MS)
     )
-    print(f"  {'input':40} {'count':>8} {'p50 us':>8} {'p99 us':>8} {'max us':>9}")
-    for kind, found in sorted(load.times.items()):
-        found.sort()
-        p50, p99 = found[len(found) // 2], found[int(len(found) * 0.99)]
-        print(f"  {kind:40} {len(found):8,} {p50:8.1f} {p99:8.1f} {found[-1]:9.1f}")
+    for kind, times in found.by_kind().items():
+        rows.append(Row(f"- {kind}", f"p50 {times.p50:.1f}, p99 {times.p99:.1f} us ({times.count:,})"))
+    pauses = ", ".join(f"{ms:.1f}" for ms in found.pauses)
+    slow = ", ".join(f"{ms:.1f}" for ms in found.slowest_of_a_pass)
+    rows.append(Row("- longest pause of the cyclic collector, by pass", f"{pauses} ms"))
+    rows.append(Row("- slowest input of each pass as it was, with what other programs took", f"{slow} ms"))
+    result.data[about] = {
+        "inputs_per_second": round(rate),
+        "match_us": match.as_json(),
+        "slowest_ms": round(slowest, 3),
+        "inputs_us": {kind: times.as_json() for kind, times in found.by_kind().items()},
+        "collector_ms": found.pauses,
+        "slowest_of_each_pass_ms": found.slowest_of_a_pass,
+    }
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--agents", type=int, nargs="+", default=[5_000, 50_000])
-    arguments.add_argument("--waiting", type=int, default=10_000)
-    arguments.add_argument("--seconds", type=float, default=10)
-    arguments.add_argument("--seed", type=int, default=1)
-    arguments.add_argument("--idle", action="store_true", help="agents wait for contacts")
-    given = arguments.parse_args()
-    for agents in given.agents:
-        began = time.perf_counter()
-        load = Load(build(agents, given.seed), given.seed)
-        built = time.perf_counter() - began
-        if not given.idle:
-            load.fill(given.waiting)
-        waiting = len(load.pool.state.waiting())
-        report(f"{agents:,} agents, {waiting:,} waiting, {QUEUES} queues, {ATTRIBUTES} attributes", load, given.seconds)
-        began = time.perf_counter()
-        load.pool.hash()
-        first = time.perf_counter() - began
-        for _ in range(200):
-            load.turn()
-        began = time.perf_counter()
-        load.pool.hash()
-        again = time.perf_counter() - began
-        print(
-            f"  built in {built:.1f} s; first hash {first * 1000:.0f} ms, the next after 800 inputs {again * 1000:.1f} ms"
-        )
-        began = time.perf_counter()
-        pieces = list(load.pool.dump())
-        dumped = time.perf_counter() - began
-        gc.disable()
-        restored = Pool("bench", "default", parse)
-        began = time.perf_counter()
-        restored.load(pieces)
-        print(
-            f"  dump {dumped * 1000:.0f} ms, {sum(map(len, pieces)) / 1e6:.1f} MB; load {time.perf_counter() - began:.2f} s"
-        )
-        print(f"  memory of the process so far {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+def _memory(result: Result, state: State) -> None:
+    """In a process of its own that has nothing but the state."""
+    here, there = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    process = multiprocessing.get_context("spawn").Process(target=_hold, args=(there, state))
+    process.start()
+    found = here.recv()
+    process.join()
+    whole = found["whole_mb"]
+    rows = result.rows
+    rows.append(Row("memory of a process with the state", f"{whole:,.0f} MB", f"<= {MEMORY_MB} MB", whole <= MEMORY_MB))
+    rows.append(Row("- of which interpreter and modules", f"{found['modules_mb']:,.0f} MB"))
+    rows.append(Row("- after 20,000 inputs more", f"{found['later_mb']:,.0f} MB"))
+    rows.append(Row("snapshot of the state", f"{sum(map(len, state.pieces)) / 1e6:.1f} MB"))
+    rows.append(Row("- restored in", f"{found['restored_s']:.1f} s"))
+    first = found["first_hash_ms"]
+    rows.append(Row("first hash of the restored state", f"{first:.2f} ms", f"<= {SLOWEST_MS} ms", first <= SLOWEST_MS))
+    result.data["memory"] = found
 
 
-if __name__ == "__main__":
-    main()
+def _hold(answer: Connection, state: State) -> None:
+    process = psutil.Process()
+    state_bytes = sum(map(len, state.pieces))
+    modules = process.memory_full_info().uss - state_bytes
+    began = time.process_time()
+    fold = state.load()
+    restored = time.process_time() - began
+    talking, contacts = state.talking, state.contacts
+    state.pieces.clear()
+    gc.collect()
+    whole = process.memory_full_info().uss
+    began = time.process_time()
+    pool_of(fold).hash()
+    hashed = time.process_time() - began
+    load = Load(fold, 7, lambda kind, ns: None)
+    load.resume(talking, contacts)
+    while load.inputs < 20_000:
+        load.turn()
+    later = process.memory_full_info().uss
+    answer.send(
+        {
+            "modules_mb": modules / 1e6,
+            "whole_mb": whole / 1e6,
+            "later_mb": later / 1e6,
+            "restored_s": restored,
+            "first_hash_ms": hashed * 1e3,
+        }
+    )

@@ -11,6 +11,7 @@ from junctor_journal.pump import GroupPump, Pump
 from junctor_service.foundation import Foundation
 from junctor_service.run import Service
 
+from junctor_router.adapters.cyclic_collector import keep_pauses_short
 from junctor_router.adapters.pool_config import PoolConfig
 from junctor_router.application.agent_streams import AgentStreams
 from junctor_router.application.changes import Changes
@@ -25,6 +26,7 @@ from junctor_router.settings import PumpKind, RouterSettings
 
 
 def bind(settings: RouterSettings) -> Service:
+    keep_pauses_short()
     f = Foundation("router", settings)
     configuration = PoolConfig(f.replica())
     changes = Changes()

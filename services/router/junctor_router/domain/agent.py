@@ -43,6 +43,8 @@ class Agent:
     tasks: dict[str, Channel] = field(default_factory=dict)
     """Contacts offered to or with the agent: each takes a slot of its channel."""
     slots: Mapping[Channel, int] = field(default_factory=dict)
+    empty_mask: int = 0
+    """The channels of which it takes something (derived)."""
     load: dict[Channel, int] = field(default_factory=dict)
     holders: tuple[str, ...] = ()
     """The processes at which the agent's workspace has streams."""
@@ -63,10 +65,13 @@ class Agent:
             return 0
         if self.lost_until:
             return 0
+        if not self.tasks:
+            return self.empty_mask & ~capacity.BLOCKED if self.device in capacity.BLOCKING else self.empty_mask
         return capacity.open_channels(self.slots, self.load, self.device, self.matrix)
 
     def set_slots(self) -> None:
         self.slots = capacity.of(self.value.capacity, self.channels, self.value.device)
+        self.empty_mask = capacity.mask_of(channel for channel, slots in self.slots.items() if slots > 0)
 
     def resting(self) -> int:
         """The channels whose contacts are parked while the agent has what is in hand, as a mask."""

@@ -31,7 +31,7 @@ INTERRUPTIONS = (
 Calls do not come during chats, whose customers wait for each answer; a tenant may let them."""
 
 NEEDS_DEVICE = frozenset({Channel.VOICE, Channel.VIDEO})
-_BLOCKING = frozenset({DeviceState.BUSY, DeviceState.UNREGISTERED})
+BLOCKING = frozenset({DeviceState.BUSY, DeviceState.UNREGISTERED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,13 @@ class Matrix:
         """With these channels' rules instead. A channel that is in both lists is parked."""
         allows, parks = list(self.allows), list(self.parks)
         for one in interruptions:
-            parks[one.channel] = _mask(one.parks) & ~(1 << one.channel)
-            allows[one.channel] = _mask(one.beside) | parks[one.channel] | 1 << one.channel
+            parks[one.channel] = mask_of(one.parks) & ~(1 << one.channel)
+            allows[one.channel] = mask_of(one.beside) | parks[one.channel] | 1 << one.channel
         return Matrix(tuple(allows), tuple(parks))
 
 
-def _mask(channels: Iterable[Channel]) -> int:
+def mask_of(channels: Iterable[Channel]) -> int:
+    """The bits of the channels' numbers."""
     found = 0
     for channel in channels:
         found |= 1 << channel
@@ -58,6 +59,9 @@ def _mask(channels: Iterable[Channel]) -> int:
 
 
 MATRIX = Matrix((0,) * len(Channel), (0,) * len(Channel)).changed(INTERRUPTIONS)
+
+BLOCKED = mask_of(NEEDS_DEVICE)
+"""What is closed while the device is BLOCKING."""
 
 
 def of(configured: Mapping[Channel, int], allowed: tuple[Channel, ...], device: str) -> dict[Channel, int]:
@@ -80,7 +84,7 @@ def open_channels(
     for channel in CHANNELS:
         if load.get(channel, 0) >= slots.get(channel, 0):
             continue
-        if channel in NEEDS_DEVICE and device in _BLOCKING:
+        if channel in NEEDS_DEVICE and device in BLOCKING:
             continue
         if not busy & ~matrix.allows[channel]:
             mask |= 1 << channel

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from junctor_router.domain.expression import Node, Scalar, needed, test_of
+from junctor_router.domain.expression import Expression, Node, Scalar, needed, test_of
 from junctor_router.domain.picker import Picker, picker_of
 from junctor_router.domain.task import FIRST_OF_ALL, Key
 from junctor_router.domain.values import NUMBERS, AgentOrder, Channel, Hold
@@ -29,6 +29,8 @@ FEW = 16
 """Lines whose heads are compared one by one; of more, those in the order of their heads are asked until one is among them."""
 NOBODY: Key = (1 << 62, 0, "")
 
+Place = tuple[str, int, int, int, int, int, str, tuple[str, ...]]
+"""A line's key without the data."""
 LineKey = tuple[str, int, int, int, int, int, str, tuple[str, ...], tuple[str | None, ...]]
 """Queue, step, how much of it is relaxed, why it is held, the share, channel, plan, requirements, the data they look at."""
 
@@ -103,6 +105,7 @@ class WaitingLines:
     _heads: list[tuple[Key, int]] = field(default_factory=list)
     """The heads of the lines that may be offered, with the lines' numbers, in order."""
     _by_key: dict[LineKey, Line] = field(default_factory=dict)
+    _data_keys: dict[Place, tuple[str, ...]] = field(default_factory=dict)
     _waiting: list[int] = field(default_factory=lambda: [0] * len(Channel))
     _needing: dict[str, int] = field(default_factory=dict)
     """Lines that nobody meets who does not have the attribute."""
@@ -114,6 +117,14 @@ class WaitingLines:
 
     def find(self, key: LineKey) -> Line | None:
         return self._by_key.get(key)
+
+    def data_keys(self, place: Place, of: Callable[[], list[Expression]]) -> tuple[str, ...]:
+        """The data that the contacts of a place are told apart by: what its expressions look at."""
+        found = self._data_keys.get(place)
+        if found is None:
+            found = tuple(key for expression in of() for key in expression.data_keys)
+            self._data_keys[place] = found
+        return found
 
     def open(
         self,
@@ -278,6 +289,7 @@ class WaitingLines:
         for line in self.lines.values():
             line.retired = True
         self._by_key.clear()
+        self._data_keys.clear()
 
     def _keep(self, line: Line) -> None:
         self.lines[line.number] = line
@@ -300,6 +312,7 @@ class WaitingLines:
         self._waiting = [0] * len(Channel)
         self._needing, self._open_to_all = {}, 0
         self._pickers.clear()
+        self._data_keys.clear()
         self._heads.clear()
         for number, line in enumerate(kept):
             line.number = number

@@ -13,7 +13,7 @@ from junctor_router.domain.agent_choice import CANDIDATES, choose, preferred
 from junctor_router.domain.capacity import NEEDS_DEVICE
 from junctor_router.domain.contact_choice import Line
 from junctor_router.domain.events import StepEntered, TaskOverflowed, TaskRequeued
-from junctor_router.domain.expression import bind, conjunction, describe, holds, select
+from junctor_router.domain.expression import Expression, bind, conjunction, describe, holds, select
 from junctor_router.domain.idle_ranking import Found, members_of
 from junctor_router.domain.plan import CompiledPlan, overflow_queue, treatment
 from junctor_router.domain.pool_state import PoolState
@@ -221,28 +221,26 @@ def overflow_to_treatment(pool: PoolState, task: Task, name: str, prompt: str) -
 def line_for(pool: PoolState, task: Task, plan: CompiledPlan, step: int, relaxed: int, share: int) -> Line:
     """The line of the contacts that want exactly what this one wants at that step, so far relaxed."""
     compiled = plan.steps[step]
-    expressions = [*compiled.required(relaxed, share), *(pool.requirement_in_force(text) for text in task.requirements)]
-    ranking = compiled.preferred(relaxed)
-    if task.hold is Hold.FOR_NAMED:
-        expressions, ranking = [], []
-    keys = [key for expression in (*expressions, *ranking) for key in expression.data_keys]
-    key = (
-        task.queue,
-        step,
-        relaxed,
-        int(task.hold),
-        share,
-        int(task.channel),
-        plan.id,
-        task.requirements,
-        tuple(task.data.get(key) for key in keys),
-    )
+
+    def required() -> list[Expression]:
+        if task.hold is Hold.FOR_NAMED:
+            return []
+        own = (pool.requirement_in_force(text) for text in task.requirements)
+        return [*compiled.required(relaxed, share), *own]
+
+    def ranking() -> list[Expression]:
+        return [] if task.hold is Hold.FOR_NAMED else compiled.preferred(relaxed)
+
+    place = (task.queue, step, relaxed, int(task.hold), share, int(task.channel), plan.id, task.requirements)
+    data = task.data
+    key = (*place, tuple([data.get(name) for name in pool.lines.data_keys(place, lambda: [*required(), *ranking()])]))
     line = pool.lines.find(key)
     if line is None:
-        wanted = conjunction([bind(expression.root, task.data, pool.attributes) for expression in expressions])
+        expressions = required()
+        wanted = conjunction([bind(expression.root, data, pool.attributes) for expression in expressions])
         names = dict.fromkeys(name for expression in expressions for name in expression.attributes)
         rated_by = compiled.step.weights or tuple((name, 1) for name in names)
-        prefers = tuple(bind(expression.root, task.data, pool.attributes) for expression in ranking)
+        prefers = tuple(bind(expression.root, data, pool.attributes) for expression in ranking())
         line = pool.lines.open(key, wanted, compiled.step.order, rated_by, prefers)
     return line
 
@@ -250,17 +248,23 @@ def line_for(pool: PoolState, task: Task, plan: CompiledPlan, step: int, relaxed
 def settle(pool: PoolState) -> None:
     """Matches what the input has touched; then offers to more agents, who are free all the same, what is to be."""
     while pool.agents_to_match or pool.tasks_to_match or pool.to_widen:
-        agents = [pool.agents[id] for id in pool.agents_to_match if id in pool.agents]
-        pool.agents_to_match.clear()
-        for agent in sorted(agents, key=lambda a: a.member.rank):
-            match_agent(pool, agent)
-            pool.ranking.settle(agent.member)
-        for id in pool.agents_to_match:
-            pool.ranking.settle(pool.agents[id].member)
-        tasks = [pool.tasks[id] for id in pool.tasks_to_match if id in pool.tasks]
-        pool.tasks_to_match.clear()
-        for task in sorted(tasks, key=lambda t: t.line.rank(t.key) if t.line is not None else t.key):
-            match_task(pool, task)
+        if pool.agents_to_match:
+            agents = [pool.agents[id] for id in pool.agents_to_match if id in pool.agents]
+            pool.agents_to_match.clear()
+            if len(agents) > 1:
+                agents.sort(key=lambda agent: agent.member.rank)
+            for agent in agents:
+                match_agent(pool, agent)
+                pool.ranking.settle(agent.member)
+            for id in pool.agents_to_match:
+                pool.ranking.settle(pool.agents[id].member)
+        if pool.tasks_to_match:
+            tasks = [pool.tasks[id] for id in pool.tasks_to_match if id in pool.tasks]
+            pool.tasks_to_match.clear()
+            if len(tasks) > 1:
+                tasks.sort(key=lambda task: task.line.rank(task.key) if task.line is not None else task.key)
+            for task in tasks:
+                match_task(pool, task)
         if not (pool.agents_to_match or pool.tasks_to_match):
             widened = [(pool.tasks[id], line) for id, line in pool.to_widen.items() if id in pool.tasks]
             pool.to_widen.clear()

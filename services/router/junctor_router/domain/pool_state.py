@@ -46,6 +46,9 @@ from junctor_router.domain.wait_estimate import UNKNOWN, Errors, new_pace
 REMEMBERED_MS = 120_000
 """How long a finished contact is remembered, so that late commands get a true answer."""
 FORGET_AT_ONCE = 200
+_OFFERED = frozenset({TaskState.RESERVED})
+_ACTIVE = frozenset({TaskState.ASSIGNED, TaskState.PARKED})
+_WRAPPING = frozenset({TaskState.WRAPPING})
 TURNS_KEPT = 1_000
 """Offers of a queue after which the turns of all queues with a ratio are halved, so that the distant past fades."""
 
@@ -337,13 +340,12 @@ class PoolState:
         found = self.queues.get(queue)
         if found is None:
             return
-        match state:
-            case TaskState.RESERVED:
-                found.offered += change
-            case TaskState.ASSIGNED | TaskState.PARKED:
-                found.active += change
-            case TaskState.WRAPPING:
-                found.wrapping += change
+        if state in _OFFERED:
+            found.offered += change
+        elif state in _ACTIVE:
+            found.active += change
+        elif state in _WRAPPING:
+            found.wrapping += change
 
     def to_state(self, task: Task, state: TaskState) -> None:
         self.count(task.queue, task.state, -1)

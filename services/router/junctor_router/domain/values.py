@@ -5,7 +5,13 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class Channel(IntEnum):
+class Word(IntEnum):
+    """Hashed as the number it is: an enum's own hash is that of its name, made anew each time."""
+
+    __hash__ = int.__hash__
+
+
+class Channel(Word):
     UNSPECIFIED = 0
     VOICE = 1
     VIDEO = 2
@@ -22,7 +28,7 @@ NUMBERS = tuple(tuple(n for n in range(len(Channel)) if mask >> n & 1) for mask 
 """The channels' numbers in each mask of channels."""
 
 
-class TaskState(IntEnum):
+class TaskState(Word):
     UNSPECIFIED = 0
     QUEUED = 1
     RESERVED = 2
@@ -37,7 +43,7 @@ IN_HAND = frozenset({TaskState.ASSIGNED, TaskState.PARKED, TaskState.WRAPPING})
 """The states in which an agent has a contact, not only an offer."""
 
 
-class Hold(IntEnum):
+class Hold(Word):
     """Why a contact in line is kept from agents for a while."""
 
     NONE = 0
@@ -50,7 +56,7 @@ class Hold(IntEnum):
 FOR_SOMEBODY = frozenset({Hold.FOR_PREFERRED, Hold.FOR_NAMED})
 
 
-class ReservationState(IntEnum):
+class ReservationState(Word):
     UNSPECIFIED = 0
     PENDING = 1
     ACCEPTED = 2
@@ -60,7 +66,7 @@ class ReservationState(IntEnum):
     CANCELED = 6
 
 
-class AgentState(IntEnum):
+class AgentState(Word):
     UNSPECIFIED = 0
     LOGGED_OUT = 1
     NOT_READY = 2
@@ -68,14 +74,14 @@ class AgentState(IntEnum):
     NOT_RESPONDING = 4
 
 
-class DeviceState(IntEnum):
+class DeviceState(Word):
     UNSPECIFIED = 0
     IDLE = 1
     BUSY = 2
     UNREGISTERED = 3
 
 
-class ConnectionState(IntEnum):
+class ConnectionState(Word):
     """Of the agent's workspace: whether somebody can be shown an offer. UNSPECIFIED: it has no stream, nor had one."""
 
     UNSPECIFIED = 0
@@ -83,7 +89,7 @@ class ConnectionState(IntEnum):
     LOST = 2
 
 
-class AgentOrder(IntEnum):
+class AgentOrder(Word):
     """How the agent is chosen among those who match; UNSPECIFIED is LONGEST_IDLE."""
 
     UNSPECIFIED = 0
@@ -94,7 +100,7 @@ class AgentOrder(IntEnum):
     HIGHEST_VALUE = 5
 
 
-class Objective(IntEnum):
+class Objective(Word):
     """Which of a score's two numbers a queue goes by; UNSPECIFIED is SERVICE."""
 
     UNSPECIFIED = 0
@@ -102,7 +108,7 @@ class Objective(IntEnum):
     SALES = 2
 
 
-class AttributeType(IntEnum):
+class AttributeType(Word):
     """UNSPECIFIED: each value's own look decides (a whole number, `true` or `false`, else text)."""
 
     UNSPECIFIED = 0
