@@ -42,12 +42,17 @@ stop() {
 down() {
   stop kubelet
   if [ -S containerd/sock ]; then
+    # The pods' network namespaces have names of their own.
+    for container in $(timeout 10 ctr -a containerd/sock -n k8s.io containers ls -q 2> /dev/null); do
+      timeout 10 ctr -a containerd/sock -n k8s.io containers info "$container" 2> /dev/null | grep -o 'netns/cni-[0-9a-f-]*' || true
+    done | sort -u | sed 's,^netns/,,' > pods-networks
     tasks() { timeout 10 ctr -a containerd/sock -n k8s.io tasks "$@" 2> /dev/null; }
     for task in $(tasks ls -q); do tasks kill -s SIGKILL "$task" || true; done
     for _ in $(seq 50); do [ -z "$(tasks ls | grep RUNNING)" ] && break; sleep 0.1; done
     for task in $(tasks ls -q); do tasks rm -f "$task" > /dev/null || true; done
   fi
   for program in kube-proxy kube-scheduler kube-controller-manager coredns kube-apiserver containerd etcd; do stop $program; done
+  for network in $(cat pods-networks 2> /dev/null); do ip netns del "$network" 2> /dev/null || true; done
   # Shims outlive containerd: those that serve this site's socket.
   for process in $(pgrep -f "containerd-shim.* -address $dir/containerd/" || true); do kill -9 "$process" || true; done
   awk -v d="$dir/" 'index($2, d) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount -l
@@ -204,6 +209,9 @@ up() {
   spawn kube-proxy "$bin/kube-proxy" --config=kube-proxy.yaml
   spawn coredns "$bin/coredns" -conf Corefile
   wait_for "$bin/kubectl" wait --for=condition=Ready node/node-$site --timeout=5s
+  # The kubelet of a network namespace does not find this machine's disk; what it does not measure it leaves as it is told.
+  "$bin/kubectl" patch node node-$site --subresource=status --type=merge --patch \
+    '{"status": {"capacity": {"ephemeral-storage": "100Gi"}, "allocatable": {"ephemeral-storage": "100Gi"}}}' > /dev/null
   volumes
   echo "site $site is up: KUBECONFIG=$KUBECONFIG"
 }
