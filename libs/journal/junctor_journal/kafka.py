@@ -113,6 +113,17 @@ class KafkaLog:
     async def partitions(self, topic: str) -> int:
         return len((await self._metadata()).partitions_for_topic(topic) or ())
 
+    async def identity(self) -> str:
+        admin = AIOKafkaAdminClient(client_id=f"{self._client_id}-admin", **self._bootstrap.options())
+        try:
+            async with asyncio.timeout(self._write_timeout):
+                await admin.start()
+                return str((await admin.describe_cluster())["cluster_id"])
+        except _UNREACHABLE as error:
+            raise LogUnavailable(f"Kafka at {self._bootstrap} does not tell its id") from error
+        finally:
+            await admin.close()
+
     async def topics(self) -> frozenset[str]:
         return frozenset((await self._metadata()).topics())
 

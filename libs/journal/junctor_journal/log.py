@@ -167,6 +167,10 @@ class Log(Protocol):
         """How many partitions the topic has; 0 where there is no such topic."""
         ...
 
+    async def identity(self) -> str:
+        """What tells this cluster from any other, for ever."""
+        ...
+
     async def topics(self) -> frozenset[str]:
         """The names of all topics."""
         ...

@@ -7,6 +7,7 @@ Faults: `down()`/`up()` is Kafka away; `hold(topic, partition)` keeps appends of
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ class _Group:
 
 class MemoryLog:
     def __init__(self, default_partitions: int = 12, clock: Callable[[], int] = _now_ms) -> None:
+        self._identity = secrets.token_hex(8)
         self._default_partitions = default_partitions
         self._clock = clock
         self._topics: dict[str, list[list[Record]]] = {}
@@ -128,6 +130,10 @@ class MemoryLog:
     async def partitions(self, topic: str) -> int:
         self._require()
         return len(self._topics.get(topic, ()))
+
+    async def identity(self) -> str:
+        self._require()
+        return self._identity
 
     async def topics(self) -> frozenset[str]:
         self._require()

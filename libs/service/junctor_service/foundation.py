@@ -39,6 +39,7 @@ from junctor_service.telemetry import Telemetry
 from junctor_service.tls import brokers_from
 from junctor_service.token_source import workload_tokens
 from junctor_service.trace_context import contact_traceparent
+from junctor_service.two_sites import two_sites
 from junctor_service.verifier import verifier_from
 
 S = TypeVar("S")
@@ -64,6 +65,7 @@ class Foundation:
         self.effects = EffectTasks(name)
         self._ledger: Ledger | None = None
         self._replica: Replica[directory_pb2.DirectoryValue] | None = None
+        self._sites: list[Component] = []
         self._reactions: list[Component] = []
 
     async def append(self, topic: str, key: str, value: bytes, headers: Mapping[str, str]) -> None:
@@ -101,7 +103,11 @@ class Foundation:
         pump: Pump | None = None,
         route: Callable[[journal_pb2.Input], int] | None = None,
     ) -> Ledger:
-        """The service's journal in this process."""
+        """The service's journal in this process; of two sites' where the settings name another one and the service is one
+        whose partitions sites lead in turn."""
+        sites = None
+        if self.name in topics.LED:
+            sites, self._sites = two_sites(self.name, self.settings, self.log)
         self._ledger = Ledger(
             self.name,
             self.log,
@@ -116,6 +122,7 @@ class Foundation:
             pump=pump or GroupPump(),
             clock=self.clock.now_ms,
             route=route,
+            sites=sites,
         )
         return self._ledger
 
@@ -172,6 +179,7 @@ class Foundation:
             parts.append(_Replica(self._replica))
         parts.append(_Effects(self.effects))
         parts.extend(before)
+        parts.extend(self._sites)
         if self._ledger is not None:
             parts.append(_Ledger(self._ledger))
         return Service(self.name, [*parts, *components, *self._reactions, server], self.settings, health=self.health)

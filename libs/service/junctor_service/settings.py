@@ -114,6 +114,17 @@ class CommonSettings(ConnectionSettings):
     other_site: str | None = setting(
         "The other of two active data centres.", default=None, pattern="[a-z][a-z0-9-]{0,15}"
     )
+    other_kafka_bootstrap: tuple[HostPort, ...] = setting(
+        "The other data centre's Kafka, where it is reached from here: what it decided last is then not lost with it.",
+        default=(),
+    )
+    voters: tuple[str, ...] = setting(
+        "The register's voters: name=host:port or name=lease:namespace[@kubeconfig], one for each site and a witness.",
+        default=(),
+    )
+    preferred_partitions: tuple[int, ...] = setting(
+        "The partitions that this data centre leads where no site does.", default=()
+    )
     grpc_listen: HostPort = setting("Where the gRPC server listens; port 0: any.", default=HostPort("127.0.0.1", 0))
     grpc_advertise: HostPort | None = setting("Where others reach it; the bound address if unset.", default=None)
     grpc_tls_certificate: Path | None = setting("PEM: the gRPC server's certificate chain.", default=None)

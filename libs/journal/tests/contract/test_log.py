@@ -182,3 +182,10 @@ async def test_a_members_partitions_are_read_only_after_seek_and_resume(log, top
     group.resume(TopicPartition(topic, 0))
     assert [record.value for record in await read(group, 2)] == [b"3", b"4"]
     await group.close()
+
+
+async def test_a_cluster_is_told_from_others_and_tells_its_topics(log, topic):
+    assert topic in await log.topics()
+    identity = await log.identity()
+    assert identity == await log.identity()
+    assert identity != await MemoryLog().identity()
