@@ -30,6 +30,7 @@ SERVICES = ("router", "cti", "ivr", "recording", "omnichannel", "analytics", "di
 IMAGES = (*SERVICES, "media", "issuer", "kafka", "clickhouse", "tools")
 _SITE = "^[a-z][a-z0-9-]{0,15}$"
 _NETWORK = r"^[0-9a-fA-F.:]+/[0-9]{1,3}$"
+_BROKER: Schema = {"type": "string", "description": "host:port", "pattern": r"^[^\s:,]+:[0-9]{1,5}$"}
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -199,7 +200,7 @@ GLOBAL: dict[str, Schema] = {
             name=text("Its name; empty: there is one site.", f"^$|{_SITE}"),
             kafka=section(
                 "Its Kafka, from which inputs, journals and the directory's state are mirrored.",
-                brokers=several("Its brokers as seen from here, host:port.", address("host:port")),
+                brokers=several("Its brokers as seen from here, host:port.", _BROKER),
                 tls=section("Encryption.", existingSecret=name("Secret with its `ca.crt`; no TLS if empty.")),
                 login=section(
                     "SASL (SCRAM-SHA-512).",
@@ -227,7 +228,7 @@ GLOBAL: dict[str, Schema] = {
     "podAnnotations": mapping("Annotations of all pods."),
     "kafka": section(
         "Kafka of your own.",
-        brokers=several("Its brokers, host:port.", address("host:port")),
+        brokers=several("Its brokers, host:port.", _BROKER),
         tls=section(
             "Encryption.",
             enabled=switch("Whether connections are encrypted."),

@@ -64,7 +64,7 @@ def comparable(text: str) -> str:
     for one in found:
         if one["kind"] == "Secret":
             one["data"] = dict.fromkeys(one["data"], "made by chance")
-    return yaml.safe_dump_all(found, sort_keys=True, width=120, allow_unicode=True)
+    return yaml.safe_dump_all(found, sort_keys=True, default_flow_style=None, width=130, allow_unicode=True)
 
 
 def main() -> int:

@@ -1,11 +1,11 @@
-{{/* What each service does with which topics, as YAML: its own topics, those it reads, those it writes. */}}
+{{/* What each service does with which topics, as YAML: whether it has topics of its own, and those of others that it reads. */}}
 {{- define "junctor.kafkaRights" -}}
-router: {own: true, reads: [junctor.directory.state.v1], writes: []}
-cti: {own: true, reads: [junctor.directory.state.v1, junctor.ivr.events.v1, junctor.router.events.v1], writes: []}
-ivr: {own: true, reads: [junctor.directory.state.v1, junctor.cti.events.v1], writes: []}
-recording: {own: true, reads: [junctor.directory.state.v1, junctor.cti.events.v1], writes: []}
-omnichannel: {own: true, reads: [junctor.directory.state.v1, junctor.router.events.v1], writes: []}
-directory: {own: true, reads: [], writes: []}
+router: {own: true, reads: [junctor.directory.state.v1]}
+cti: {own: true, reads: [junctor.directory.state.v1, junctor.ivr.events.v1, junctor.router.events.v1]}
+ivr: {own: true, reads: [junctor.directory.state.v1, junctor.cti.events.v1]}
+recording: {own: true, reads: [junctor.cti.events.v1]}
+omnichannel: {own: true, reads: [junctor.directory.state.v1, junctor.router.events.v1]}
+directory: {own: true, reads: []}
 analytics:
   own: false
   reads:
@@ -19,8 +19,7 @@ analytics:
     - junctor.audit.v1
     - junctor.spans.v1
     - junctor.metrics.v1
-  writes: []
-gateway: {own: false, reads: [], writes: []}
+gateway: {own: false, reads: []}
 {{- end }}
 
 {{/* What every service tells of itself. */}}

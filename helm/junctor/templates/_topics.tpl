@@ -2,15 +2,15 @@
 {{- define "junctor.topics" -}}
 {{- $declared := .Files.Get "files/topics.yaml" | fromYaml -}}
 {{- $peer := .Values.global.site.peer.name -}}
-{{- $all := $declared.topics -}}
+{{- $all := list -}}
 {{- range $service := $declared.services }}
 {{- range $topic := $declared.per_service }}
 {{- $mirrored := $topic.mirrored }}
 {{- if kindIs "slice" $mirrored }}{{ $mirrored = has $service $mirrored }}{{ end }}
-{{- $all = append $all (merge (dict "name" ($topic.name | replace "{service}" $service) "mirrored" $mirrored) $topic) }}
+{{- $all = append $all (merge (dict "name" ($topic.name | replace "{service}" $service) "mirrored" $mirrored) (omit $topic "mirrored")) }}
 {{- end }}
 {{- end }}
-{{- range $topic := $all }}
+{{- range $topic := concat $all $declared.topics }}
 - {name: {{ $topic.name }}, partitions: {{ $topic.partitions }}, cleanup: {{ $topic.cleanup }}, retention_ms: {{ $topic.retention_ms | int64 }}, mirrored: {{ $topic.mirrored }}}
 {{- if and $peer $topic.mirrored }}
 - {name: {{ $peer }}.{{ $topic.name }}, partitions: {{ $topic.partitions }}, cleanup: {{ $topic.cleanup }}, retention_ms: {{ $topic.retention_ms | int64 }}, mirrored: false}

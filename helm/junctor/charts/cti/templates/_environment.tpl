@@ -29,8 +29,6 @@
       key: nonce-secret
 - {name: JUNCTOR_CTI__MEDIA_NG, value: {{ .Values.global.media.ng | default (printf "%s:2223" (include "junctor.host" (dict "root" . "component" "media"))) | quote }}}
 - {name: JUNCTOR_CTI__DTMF_LISTEN, value: "0.0.0.0:2224"}
-{{- if .Values.global.prompts.existingClaim }}
 - {name: JUNCTOR_CTI__PROMPTS, value: /usr/share/junctor/prompts}
-{{- end }}
 - {name: JUNCTOR_CTI__ROUTE_TRIES, value: {{ .Values.routeTries | int64 | quote }}}
 {{- end }}
