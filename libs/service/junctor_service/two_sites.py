@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from junctor_journal import topics
-from junctor_journal.brokers import Brokers
 from junctor_journal.errors import LogUnavailable
 from junctor_journal.kafka import KafkaLog
 from junctor_journal.leadership import Grant
@@ -20,7 +19,9 @@ from junctor_register.site_register import SiteRegister
 from junctor_register.voter import Voter
 
 from junctor_service.client import Channels
+from junctor_service.run import Component
 from junctor_service.settings import CommonSettings, SettingsError
+from junctor_service.tls import brokers_from
 from junctor_service.token_source import workload_tokens
 from junctor_service.tokens import Role
 
@@ -29,35 +30,25 @@ log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5
 
 
-class Sites:
+class SiteLead:
     """A component, to be started after the log: this site's seat in the register of one service, and its `Leadership`.
 
     Who sits there is told by the id of the Kafka cluster, which a site started with another's name does not have. Until
     Kafka has told it, this site leads nothing.
     """
 
-    name = "sites"
+    name = "register"
 
-    def __init__(self, service: str, settings: CommonSettings, near: KafkaLog, brokers: Brokers) -> None:
-        """Raises `SettingsError`. To be made where `settings.other_site` is set."""
-        assert settings.other_site is not None
-        self.other = settings.other_site
+    def __init__(self, service: str, settings: CommonSettings, near: KafkaLog) -> None:
+        """Raises `SettingsError`. To be made where the settings name another site."""
         self._service = service
-        self._site = settings.site
+        self._settings = settings
         self._near = near
-        tokens = workload_tokens(settings, service, (Role.SERVICE, Role.REGISTER))
-        self._channels = Channels(tokens, settings=settings)
-        self._places = settings.voters or ()
-        self._check()
-        self._far = _far(settings, service, brokers)
+        self._channels = Channels(workload_tokens(settings, service, (Role.SERVICE, Role.REGISTER)), settings=settings)
         self._register: SiteRegister | None = None
         self._listeners: dict[int, Callable[[int], None]] = {}
         self._highest: dict[int, int] = {}
         self._task: asyncio.Task[None] | None = None
-
-    def two_sites(self) -> TwoSites:
-        """What a ledger is to know."""
-        return TwoSites(self, self.other, self._far)
 
     # -- the component --
 
@@ -67,10 +58,12 @@ class Sites:
         return True
 
     async def start(self) -> None:
-        """Goes on in the background: neither Kafka nor a voter is waited for."""
-        if self._far is not None:
-            await self._far.start()
-        self._task = asyncio.create_task(self._sit(), name="sites")
+        """Goes on in the background: neither Kafka nor a voter is waited for. `SettingsError` for a voter's place."""
+        try:
+            voters = voters_at(self._settings.voters, self._service, self._channels.channel)
+        except ValueError as error:
+            raise SettingsError([f"JUNCTOR_VOTERS: {error}"]) from error
+        self._task = asyncio.create_task(self._sit(voters), name="register")
 
     async def stop(self, deadline: float) -> None:
         """Ends the rounds and the connections."""
@@ -80,8 +73,6 @@ class Sites:
         if self._register is not None:
             await self._register.stop(deadline)
         await self._channels.close()
-        if self._far is not None:
-            await self._far.stop()
 
     # -- the port `Leadership` --
 
@@ -117,48 +108,27 @@ class Sites:
     async def hand_over(self, partition: int, site_epoch: int, to_site: str, seq: int, hash: bytes) -> None:
         """See `Leadership.hand_over`."""
         if self._register is None:
-            raise LogUnavailable(f"site {self._site} has no seat in the register yet")
+            raise LogUnavailable(f"site {self._settings.site} has no seat in the register yet")
         await self._register.hand_over(partition, site_epoch, to_site, seq, hash)
 
     # -- the seat --
 
-    def _check(self) -> None:
-        problems = []
-        if self.other == self._site:
-            problems.append(f"JUNCTOR_OTHER_SITE is {self.other}, as JUNCTOR_SITE is; two sites have two names.")
-        names = [place.partition("=")[0].strip() for place in self._places]
-        if not {self._site, self.other} <= set(names):
-            problems.append(
-                f"JUNCTOR_VOTERS names {', '.join(names) or 'nobody'}; expected {self._site}=HOST:PORT, "
-                f"{self.other}=HOST:PORT and, so that a lost site is taken over without a person, a witness."
-            )
-        if problems:
-            raise SettingsError(problems)
-
-    def _voters(self) -> Mapping[str, Voter]:
-        try:
-            return voters_at(self._places, self._service, self._channels.channel)
-        except ValueError as error:
-            raise SettingsError([f"JUNCTOR_VOTERS: {error}"]) from error
-
-    async def _sit(self) -> None:
-        voters = self._voters()
+    async def _sit(self, voters: Mapping[str, Voter]) -> None:
         while True:
             try:
-                identity = await self._near.cluster_id()
+                identity = await self._near.identity()
                 count = await self._near.partitions(topics.journal(self._service))
                 if count:
                     break
             except LogUnavailable as error:
                 log.info("the seat in the register waits for Kafka", extra={"reason": str(error)})
             await asyncio.sleep(_RETRY_SECONDS)
-        first = sorted((self._site, self.other)).index(self._site)
         seat = Seat(
-            self._site,
+            self._settings.site,
             identity,
             tuple(sorted(voters)),
             tuple(range(count)),
-            preferred=frozenset(range(first, count, 2)),
+            preferred=frozenset(self._settings.preferred_partitions),
             automatic=len(voters) > 2,
         )
         register = SiteRegister(seat, voters)
@@ -173,9 +143,42 @@ class Sites:
             listener(partition)
 
 
-def _far(settings: CommonSettings, service: str, brokers: Brokers) -> KafkaLog | None:
-    """The other site's Kafka, reached as one's own is: with the same user, certificates and authority."""
+class _FarLog:
+    name = "other site's log"
+    ready = True
+
+    def __init__(self, log: KafkaLog) -> None:
+        self._log = log
+
+    async def start(self) -> None:
+        await self._log.start()
+
+    async def stop(self, deadline: float) -> None:
+        await self._log.stop()
+
+
+def two_sites(service: str, settings: CommonSettings, near: KafkaLog) -> tuple[TwoSites | None, list[Component]]:
+    """What a ledger is to know of the sites, and the parts to be started before it. None and nothing where there is one site.
+
+    The other site's Kafka is reached as the own one is: with the same user, certificates and authority. Raises
+    `SettingsError`.
+    """
+    other = settings.other_site
+    if other is None:
+        return None, []
+    names = [place.partition("=")[0].strip() for place in settings.voters]
+    problems = [
+        f"JUNCTOR_VOTERS names no voter {site}; each site has one of its name."
+        for site in (settings.site, other)
+        if site not in names
+    ]
+    if other == settings.site:
+        problems = [f"JUNCTOR_SITE and JUNCTOR_OTHER_SITE are both {other}; two sites have two names."]
+    if problems:
+        raise SettingsError(problems)
+    lead = SiteLead(service, settings, near)
     if not settings.other_kafka_bootstrap:
-        return None
+        return TwoSites(lead, other), [lead]
     addresses = ",".join(str(broker) for broker in settings.other_kafka_bootstrap)
-    return KafkaLog(replace(brokers, addresses=addresses), client_id=f"{service}-{settings.site}-far")
+    far = KafkaLog(replace(brokers_from(settings), addresses=addresses), client_id=f"{service}-{settings.site}-far")
+    return TwoSites(lead, other, far), [_FarLog(far), lead]
