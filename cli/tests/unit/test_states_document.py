@@ -11,7 +11,7 @@ import junctor_omnichannel.domain.commands as omnichannel
 import junctor_omnichannel.domain.events as omnichannel_events
 import junctor_router.domain.commands as router
 import pytest
-from junctor_cti.domain import call
+from junctor_cti.domain import call, relay
 from junctor_recording.domain import recording
 from junctor_router.domain import values
 
@@ -35,6 +35,7 @@ MACHINES = {
     "Reservation": (words(values.ReservationState), [router]),
     "Call": (literal(call.State), [cti]),
     "Leg": (literal(call.Phase), [cti]),
+    "Relay": (literal(relay.State), [cti]),
     "Conversation": (literal(omnichannel_events.State), [omnichannel]),
     "Recording": (literal(recording.RecordingState), [recording]),
     "Flow": (literal(ivr.FlowResult) | {"running"}, [ivr]),
@@ -79,9 +80,11 @@ def test_every_state_is_reached(machine):
 
 
 def test_every_command_of_a_call_is_told_or_moves_no_state():
-    """Commands that only prompt, digits and steps know change no state of the call."""
-    told = {input for machine in ("Call", "Leg", "Device") for _, inputs, _ in rows(machine) for input in inputs}
-    quiet = {"StepDone", "PromptAndCollect", "PromptStarted", "DigitHeard", "DeviceReported"}
+    """Commands that only fences, prompts, digits and steps know change no state of the call."""
+    told = {
+        input for machine in ("Call", "Leg", "Relay", "Device") for _, inputs, _ in rows(machine) for input in inputs
+    }
+    quiet = {"FenceRaised", "StepDone", "PromptAndCollect", "PromptStarted", "DigitHeard", "DeviceReported"}
     commands = {
         name for name, value in vars(cti).items() if isinstance(value, type) and value.__module__ == cti.__name__
     }

@@ -31,6 +31,11 @@ def new_fold() -> AggregateFold[Line]:
     return AggregateFold(CALLS, MAPPING)
 
 
+def fence_stream(partition: int) -> str:
+    """The stream of the fence of a partition of the router; its tenant is EVERY_TENANT."""
+    return f"fence/{partition}"
+
+
 def device_stream(device: str) -> str:
     """The stream of a device."""
     return f"{STREAM}{device}"

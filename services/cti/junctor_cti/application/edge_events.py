@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GRACE = 0.5
-FORBIDDEN, NOT_FOUND, UNAVAILABLE, DECLINE = 403, 404, 503, 603
+FORBIDDEN, NOT_FOUND, GONE, UNAVAILABLE, DECLINE = 403, 404, 410, 503, 603
 RETRY_AFTER = {"Retry-After": "5"}
 INBOUND_TRUNK = "default"
 
@@ -125,6 +125,10 @@ class EdgeEvents:
         if ticket is None or ticket.device != event.called_number:
             log.warning("relay refused: no such ticket", extra={"source": event.source})
             slot.edge.reject(event.leg_id, FORBIDDEN, "Forbidden")
+            return
+        if slot.stale(ticket.partition, ticket.site_epoch):
+            log.info("relay refused: stale site epoch", extra={"site": ticket.site, "site_epoch": ticket.site_epoch})
+            slot.edge.reject(event.leg_id, GONE, "Gone")
             return
         if not slot.takes_calls:
             slot.edge.reject(event.leg_id, UNAVAILABLE, "Service Unavailable", RETRY_AFTER)

@@ -28,6 +28,8 @@ class Ticket:
     reservation_id: str
     agent_id: str
     device: str
+    partition: int
+    site_epoch: int
 
 
 class OtherSites:
@@ -56,8 +58,9 @@ class OtherSites:
         said, _, mac = header.rpartition("&")
         if not hmac.compare_digest(mac.encode(), self._mac(said, sdp).encode()):
             return None
-        *parts, at = (unquote(part) for part in said.split("&"))
-        ticket = Ticket(*parts)
+        parts = (unquote(part) for part in said.split("&"))
+        site, tenant, contact_id, reservation_id, agent_id, device, partition, epoch, at = parts
+        ticket = Ticket(site, tenant, contact_id, reservation_id, agent_id, device, int(partition), int(epoch))
         if ticket.site not in self._addresses or abs(now - int(at)) > SECONDS * 1000:
             return None
         return ticket
@@ -74,4 +77,6 @@ def _parts(ticket: Ticket) -> tuple[str, ...]:
         ticket.reservation_id,
         ticket.agent_id,
         ticket.device,
+        str(ticket.partition),
+        str(ticket.site_epoch),
     )

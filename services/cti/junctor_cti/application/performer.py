@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 ROUTE_SECONDS, CALL_SECONDS = 2.0, 5.0
 ENDLESS = 10_000
 OTHER_SITE_SECONDS = 2.0
-NOT_ACCEPTABLE, UNAVAILABLE, NO_BINDING, BUSY_HERE = 488, 503, 480, 486
+NOT_ACCEPTABLE, UNAVAILABLE, NO_BINDING, BUSY_HERE, GONE_EPOCH = 488, 503, 480, 486, 410
 VOICE = contact_pb2.CHANNEL_VOICE
 GONE = (Code.NOT_FOUND, Code.FAILED_PRECONDITION)
 
@@ -166,6 +166,9 @@ class Performer:
     async def _ring(self, call: Call, reservation_id: str) -> None:
         assert call.offer is not None
         leg_id = f"{call.contact_id}/{reservation_id}"
+        if self._slot.stale(call.offer.partition, call.offer.site_epoch):
+            await self._agent_failed(call, reservation_id, GONE_EPOCH)
+            return
         self._slot.know(leg_id, call.tenant, call.contact_id, customer=False, reservation_id=reservation_id)
         aor = f"sip:{call.offer.device}@{self._realm}"
         here = bool(call.offer.device and self._slot.edge.contacts(aor))
@@ -381,4 +384,13 @@ class Performer:
 def _ticket(site: str, call: Call) -> Ticket:
     assert call.offer is not None
     offer = call.offer
-    return Ticket(site, call.tenant, call.contact_id, offer.reservation_id, offer.agent_id, offer.device)
+    return Ticket(
+        site,
+        call.tenant,
+        call.contact_id,
+        offer.reservation_id,
+        offer.agent_id,
+        offer.device,
+        offer.partition,
+        offer.site_epoch,
+    )

@@ -10,7 +10,12 @@ from junctor.ivr.v1 import ivr_pb2
 from junctor.journal.v1 import journal_pb2
 from junctor.router.v1 import router_pb2
 from junctor_journal.events import Event
+from junctor_journal.message_types import unpack_or_none
 from junctor_service.commands import Commands
+from junctor_service.tokens import EVERY_TENANT
+from junctor_service.trace_context import contact_traceparent
+
+from junctor_cti.application.calls import fence_stream
 
 TOPICS = ("junctor.ivr.events.v1", "junctor.router.events.v1")
 FLOW_RESULTS = {
@@ -22,12 +27,16 @@ FLOW_RESULTS = {
 
 
 def reactions(commands: Commands, edge: str) -> Callable[[Event], Iterable[journal_pb2.Input]]:
-    """The reaction to one event: at most one input, named by the event. `edge`: the name of this site's (`edge_id`)."""
+    """The reaction to one event: inputs, named by the event. `edge`: the name of this site's (`edge_id`)."""
 
     def react(event: Event) -> Iterable[journal_pb2.Input]:
+        if isinstance(event.message, journal_pb2.EpochStarted):
+            return _epoch_started(commands, event, event.message, edge)
         fact = fact_of(event.message, edge) if event.message is not None else None
         if fact is None:
             return []
+        if isinstance(fact, cti_pb2.OfferReported):
+            fact.partition, fact.site_epoch = event.journal_partition, event.site_epoch
         contact_id: str = fact.contact_id  # type: ignore[attr-defined]
         return [
             commands.fact(
@@ -42,6 +51,45 @@ def reactions(commands: Commands, edge: str) -> Callable[[Event], Iterable[journ
         ]
 
     return react
+
+
+def _epoch_started(
+    commands: Commands, event: Event, started: journal_pb2.EpochStarted, edge: str
+) -> Iterable[journal_pb2.Input]:
+    """Offers that go on under new ids, then the fence against those of the epoch before."""
+    partition, epoch = event.journal_partition, started.epoch.site_epoch
+    for number, packed in enumerate(started.reissued):
+        again = unpack_or_none(packed)
+        if not isinstance(again, router_pb2.ReservationReissued) or again.edge != edge:
+            continue
+        offer = cti_pb2.OfferReported(
+            contact_id=again.contact_id,
+            reservation_id=again.reservation_id,
+            agent_id=again.agent_id,
+            device=again.device,
+            expires_at=again.expires_at,
+            queue=again.queue,
+            partition=partition,
+            site_epoch=epoch,
+        )
+        yield commands.fact(
+            offer,
+            id=f"cti/event/{event.id}/{number}",
+            tenant=again.tenant,
+            stream=again.contact_id,
+            correlation_id=again.contact_id,
+            causation_id=event.id,
+            traceparent=contact_traceparent(again.contact_id),
+        )
+    yield commands.fact(
+        cti_pb2.FenceRaised(partition=partition, site_epoch=epoch),
+        id=f"cti/event/{event.id}/fence",
+        tenant=EVERY_TENANT,
+        stream=fence_stream(partition),
+        correlation_id="",
+        causation_id=event.id,
+        traceparent="",
+    )
 
 
 def fact_of(message: Message, edge: str) -> Message | None:

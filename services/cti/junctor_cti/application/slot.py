@@ -17,9 +17,10 @@ from junctor_journal.ledger import Ledger
 from junctor_service.clock import Clock
 from junctor_service.commands import Commands
 from junctor_service.personal_data import Sealer
+from junctor_service.tokens import EVERY_TENANT
 from junctor_service.trace_context import contact_traceparent
 
-from junctor_cti.application.calls import call_of, relay_of
+from junctor_cti.application.calls import call_of, fence_stream, relay_of
 from junctor_cti.application.device_slots import DeviceSlots
 from junctor_cti.application.edge_events import EdgeEvents
 from junctor_cti.application.entry_points import EntryPoints
@@ -116,6 +117,11 @@ class Slot:
         """The relay as the journal has it, if it is of this slot."""
         tenant = self._tenants.get(stream)
         return relay_of(self.fold, tenant, stream) if tenant is not None else None
+
+    def stale(self, partition: int, site_epoch: int) -> bool:
+        """Whether a later site epoch of the router's partition is known here: nothing is done for an older one."""
+        line = self.fold.get(EVERY_TENANT, fence_stream(partition))
+        return line is not None and site_epoch < line.fence
 
     def forget(self, contact_id: str) -> None:
         """The call or relay is over and nothing is owed."""

@@ -43,12 +43,15 @@ class Verb:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The reservation that an agent's phone is rung for. `site`: whose edge rings it; empty for this one."""
+    """The reservation that an agent's phone is rung for, decided under a site epoch of a partition of the router. `site`:
+    whose edge rings it; empty for this one."""
 
     reservation_id: str
     agent_id: str
     device: str
     expires_at: int
+    partition: int = 0
+    site_epoch: int = 0
     site: str = ""
 
 

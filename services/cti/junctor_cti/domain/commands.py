@@ -123,6 +123,14 @@ class OfferReported:
     device: str
     expires_at: int
     queue: str
+    partition: int = 0
+    site_epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FenceRaised:
+    partition: int
+    site_epoch: int
 
 
 @dataclass(frozen=True, slots=True)

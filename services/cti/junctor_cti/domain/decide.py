@@ -25,11 +25,12 @@ WRAPPING_LIMIT_MS = 4 * 3_600_000
 @dataclass(frozen=True, slots=True)
 class Line:
     """One stream of the journal: a call (its stream is the contact id), a device (`device/<SIP user>`) or a relay
-    (`relay/<contact>/<leg>`)."""
+    (`relay/<contact>/<leg>`), or the fence of a partition of the router (`fence/<partition>`, of no tenant)."""
 
     call: Call | None = None
     device: Device | None = None
     relay: Relay | None = None
+    fence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Applied:
 
 def apply(line: Line, command: Any, now: int) -> Applied:
     match command:
+        case c.FenceRaised():
+            return Applied(Line(fence=max(line.fence, command.site_epoch)), [])
         case c.DeviceRegistered() | c.DeviceUnregistered() | c.DeviceReported():
             return _device(line, command, now)
         case c.Tick() if line.device is not None:
@@ -80,6 +83,8 @@ def next_due(line: Line) -> int | None:
 
 def is_live(line: Line) -> bool:
     """False once nothing can happen any more and nothing is owed."""
+    if line.fence:
+        return True
     if line.device is not None:
         return bool(line.device.bindings) or line.device.reported < line.device.changes
     if line.relay is not None:

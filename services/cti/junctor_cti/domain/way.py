@@ -13,7 +13,7 @@ WAITING = ("queued", "offered", "accepting")
 TREATMENT_VERB = "treatment"
 OVERFLOW_PROMPT = "overflow"
 TREATMENT_MAX_MS = 120_000
-BUSY_HERE, TEMPORARILY_UNAVAILABLE, REQUEST_TIMEOUT = 486, 480, 408
+BUSY_HERE, TEMPORARILY_UNAVAILABLE, REQUEST_TIMEOUT, GONE = 486, 480, 408, 410
 
 
 def arrive(command: c.CallArrived, now: int) -> Turn:
@@ -112,7 +112,7 @@ def offer_reported(turn: Turn, command: c.OfferReported) -> None:
     call = turn.call
     if call.customer_there and _issued_again(call, command):
         assert call.offer is not None
-        turn.set(offer=replace(call.offer, reservation_id=command.reservation_id, expires_at=command.expires_at))
+        turn.set(offer=replace(_offer(command), site=call.offer.site))
         return
     if call.state not in ("queued", "offered") or not call.customer_there:
         turn.owe(f"disown/{command.reservation_id}")
@@ -120,7 +120,7 @@ def offer_reported(turn: Turn, command: c.OfferReported) -> None:
     if call.offer is not None and call.offer.reservation_id == command.reservation_id:
         return
     turn.drop_agent()
-    turn.set(offer=Offer(command.reservation_id, command.agent_id, command.device, command.expires_at))
+    turn.set(offer=_offer(command))
     turn.enter("offered")
 
 
@@ -346,6 +346,17 @@ def _back_in_line(turn: Turn, cause: str) -> None:
     _leave_agent(turn, f"reject/{turn.call.offer.reservation_id}/{cause}")
 
 
+def _offer(command: c.OfferReported) -> Offer:
+    return Offer(
+        command.reservation_id,
+        command.agent_id,
+        command.device,
+        command.expires_at,
+        command.partition,
+        command.site_epoch,
+    )
+
+
 def _issued_again(call: Call, command: c.OfferReported) -> bool:
     offer = call.offer
     if offer is None or call.state not in ("offered", "accepting") or offer.reservation_id == command.reservation_id:
@@ -366,4 +377,6 @@ def _cause_of(sip_code: int) -> str:
         return "busy"
     if sip_code in (603, 403):
         return "declined"
+    if sip_code == GONE:
+        return "stale_epoch"
     return "no_answer" if sip_code == REQUEST_TIMEOUT else "unreachable"

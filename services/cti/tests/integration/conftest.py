@@ -22,6 +22,7 @@ from google.protobuf.message import Message
 from junctor.cti.v1 import cti_pb2
 from junctor.directory.v1 import directory_pb2
 from junctor.ivr.v1 import ivr_pb2
+from junctor.journal.v1 import journal_pb2
 from junctor.router.v1 import router_pb2
 from junctor_cti.adapters.media.dtmf import DtmfListener
 from junctor_cti.adapters.media.media import Media
@@ -277,10 +278,19 @@ class Place:
         contact = sip_contact_id("default", call.call_id, call.local.rpartition("tag=")[2])
         return Dialed(self, call, contact)
 
-    async def report(self, message: Message) -> None:
+    async def epoch(self, site_epoch: int, *reissued: Message) -> None:
+        """A site epoch of the router's partition 0 began."""
+        started = journal_pb2.EpochStarted(epoch=journal_pb2.Epoch(site_epoch=site_epoch))
+        for message in reissued:
+            started.reissued.add().Pack(message)
+        await self.report(started, site_epoch)
+
+    async def report(self, message: Message, site_epoch: int = 1) -> None:
         """An event of another service comes in."""
         id = f"event-{next(self.told)}"
-        event: Any = SimpleNamespace(message=message, id=id, tenant=TENANT, traceparent="")
+        event: Any = SimpleNamespace(
+            message=message, id=id, tenant=TENANT, traceparent="", journal_partition=0, site_epoch=site_epoch
+        )
         for input in reactions(self.cti.commands, f"cti/{self.site}")(event):
             outcome = await self.cti.commands.tell(input, LIMIT)
             assert outcome.refusal is None, outcome.refusal
@@ -351,7 +361,7 @@ class Dialed:
         await eventually(lambda: not self.call.owed, "the router's answer is journalled")
         return self
 
-    async def offered(self, agent: str = "alice", device: str = "1001") -> str:
+    async def offered(self, agent: str = "alice", device: str = "1001", site_epoch: int = 1) -> str:
         self.reservations += 1
         reservation = f"r{self.reservations}"
         await self.place.report(
@@ -363,7 +373,8 @@ class Dialed:
                 expires_at=time.time_ns() // 1_000_000 + 60_000,
                 queue="loans",
                 edge=f"cti/{self.place.site}",
-            )
+            ),
+            site_epoch,
         )
         return reservation
 

@@ -106,6 +106,50 @@ async def test_a_phone_that_is_nowhere_or_taken_is_told(sites):
     await heard_both_ways(first)
 
 
+async def test_an_offer_of_an_older_site_epoch_rings_no_phone_at_either_edge(sites):
+    a, b = sites
+    agent = await b.phone("1001", AGENT_HZ, register=True)
+    await b.epoch(2)
+    await b.killed()
+    dialed = await (await a.dial()).answered()
+    await dialed.routed()
+    await dialed.offered(site_epoch=1)
+    (refused,) = await eventually(lambda: a.others.of(router_pb2.RejectReservationRequest), "the router is told")
+    assert (refused.cause, agent.calls) == ("stale_epoch", [])
+    await a.epoch(2)
+    await dialed.offered(site_epoch=1)
+    both = await eventually(lambda: a.others.of(router_pb2.RejectReservationRequest)[1:], "the router is told again")
+    assert (both[0].cause, agent.calls) == ("stale_epoch", [])
+    await dialed.offered(site_epoch=2)
+    await dialed.bridged(agent)
+
+
+async def test_a_ring_goes_on_under_the_id_that_a_new_leader_gives_it(sites):
+    a, b = sites
+    agent = await b.phone("1001", AGENT_HZ, register=True)
+    agent.behavior.answer_after_ms = None
+    dialed = await (await a.dial()).answered()
+    await dialed.routed()
+    await dialed.offered()
+    ringing = await agent.next_call(within=LIMIT)
+    await eventually(lambda: dialed.call.agent is not None, "the leg is journalled")
+    again = router_pb2.ReservationReissued(
+        tenant=TENANT,
+        contact_id=dialed.contact,
+        previous_reservation_id="r1",
+        reservation_id="again",
+        agent_id="alice",
+        device="1001",
+        edge="cti/a",
+    )
+    await a.epoch(2, again)
+    await eventually(lambda: dialed.call.offer.reservation_id == "again", "it has its new id")
+    ringing.answer()
+    await dialed.state("bridged")
+    (bound,) = await eventually(lambda: a.said(dialed.contact, "Bound"), "it is told who talks")
+    assert (bound.reservation_id, len(agent.calls)) == ("again", 1)
+
+
 async def test_a_site_that_is_gone_is_unreachable_after_two_seconds(sites):
     a, b = sites
     await b.phone("1001", AGENT_HZ, register=True)
@@ -151,7 +195,7 @@ async def test_a_stranger_rings_no_phone(sites):
     b = sites[1]
     agent = await b.phone("1001", AGENT_HZ, register=True)
     forged = OtherSites("a", {"b": "127.0.0.1:1"}, b"guessed")
-    ticket = forged.sign(Ticket("a", TENANT, "c", "r", "alice", "1001"), "", 0)
+    ticket = forged.sign(Ticket("a", TENANT, "c", "r", "alice", "1001", 0, 1), "", 0)
     phone = await b.phone("+8613900139000", CUSTOMER_HZ)
     call = await phone.call(f"sip:1001@127.0.0.1:{b.sip_port}", headers={TICKET: ticket})
     await call.wait("rejected", within=LIMIT)

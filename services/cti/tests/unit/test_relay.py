@@ -90,7 +90,7 @@ def test_a_relay_names_its_contact():
 
 def _call(contact_id, reservation_id, *, site="", answered=False):
     leg = Leg(f"{contact_id}/{reservation_id}", "up" if answered else "prepared", b"")
-    offer = Offer(reservation_id, "alice", "1001", 0, site)
+    offer = Offer(reservation_id, "alice", "1001", 0, site=site)
     call = Call("demo", contact_id, "bridged" if answered else "offered", 0, 0, "", "", "", "", "", leg, None)
     return Line(call=replace(call, agent=leg, offer=offer))
 
@@ -130,7 +130,7 @@ def test_after_a_take_over_phones_are_held_as_the_journal_says():
     assert slots.take("demo", "1001", "c2", "r2").stream == STREAM
 
 
-TICKET = Ticket("a", "demo", "k&1", "r/1", "alice", "1001")
+TICKET = Ticket("a", "demo", "k&1", "r/1", "alice", "1001", 3, 2)
 
 
 def test_a_ticket_is_good_for_its_call_and_its_time():

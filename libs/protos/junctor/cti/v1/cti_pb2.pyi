@@ -930,6 +930,8 @@ class OfferReported(_message.Message):
     DEVICE_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     QUEUE_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
+    SITE_EPOCH_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """The contact."""
     reservation_id: _builtins.str
@@ -942,6 +944,10 @@ class OfferReported(_message.Message):
     """Unix milliseconds."""
     queue: _builtins.str
     """The queue."""
+    partition: _builtins.int
+    """The router's partition that decided it."""
+    site_epoch: _builtins.int
+    """The site epoch under which it was decided."""
     def __init__(
         self,
         *,
@@ -951,14 +957,44 @@ class OfferReported(_message.Message):
         device: _builtins.str = ...,
         expires_at: _builtins.int = ...,
         queue: _builtins.str = ...,
+        partition: _builtins.int = ...,
+        site_epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "contact_id", b"contact_id", "device", b"device", "expires_at", b"expires_at", "queue", b"queue", "reservation_id", b"reservation_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "contact_id", b"contact_id", "device", b"device", "expires_at", b"expires_at", "partition", b"partition", "queue", b"queue", "reservation_id", b"reservation_id", "site_epoch", b"site_epoch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OfferReported: _TypeAlias = OfferReported  # noqa: Y015
+
+@_typing.final
+class FenceRaised(_message.Message):
+    """Input: a site epoch began in a partition of the router (from its event EpochStarted). From then on this edge acts on no
+    offer of a lower one, also after a crash.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTITION_FIELD_NUMBER: _builtins.int
+    SITE_EPOCH_FIELD_NUMBER: _builtins.int
+    partition: _builtins.int
+    """The router's partition."""
+    site_epoch: _builtins.int
+    """The site epoch."""
+    def __init__(
+        self,
+        *,
+        partition: _builtins.int = ...,
+        site_epoch: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["partition", b"partition", "site_epoch", b"site_epoch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FenceRaised: _TypeAlias = FenceRaised  # noqa: Y015
 
 @_typing.final
 class ReservationReported(_message.Message):
