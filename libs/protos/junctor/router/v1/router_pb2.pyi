@@ -244,7 +244,7 @@ class RequestTaskRequest(_message.Message):
     arrived_at: _builtins.int
     """Unix milliseconds at which the edge took the contact: its place in line."""
     edge: _builtins.str
-    """The owner of the contact, for the agent's side: `cti` or `omnichannel`."""
+    """The edge that owns the contact: `cti/<site>` or `omnichannel/<site>`."""
     hold_ms: _builtins.int
     """Milliseconds (at most a day) for which only the preferred agents are offered it, as for the customer's last agent;
     it is released earlier when none of them is logged in. 0: they are only tried first.
@@ -1839,7 +1839,7 @@ class ReservationCreated(_message.Message):
     device: _builtins.str
     """The agent's device (SIP user), for voice."""
     edge: _builtins.str
-    """The service that owns the contact: `cti` or `omnichannel`."""
+    """The edge that owns the contact: `cti/<site>` or `omnichannel/<site>`."""
     chosen_by: _builtins.str
     """Why this agent, in words."""
     def __init__(
@@ -1908,7 +1908,7 @@ class ReservationReissued(_message.Message):
     device: _builtins.str
     """The agent's device (SIP user), for voice."""
     edge: _builtins.str
-    """The service that owns the contact: `cti` or `omnichannel`."""
+    """The edge that owns the contact: `cti/<site>` or `omnichannel/<site>`."""
     chosen_by: _builtins.str
     """Why this agent, in words."""
     def __init__(
