@@ -124,7 +124,8 @@ class AgentStreams:
                 log.exception("telling of agents' streams failed")
                 pause = RETRY_SECONDS
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), max(pause, 0.0))
+                async with asyncio.timeout(max(pause, 0.0)):
+                    await self._changed.wait()
 
     async def _compare(self) -> None:
         """Tells each difference once; what did not come through is one again."""
