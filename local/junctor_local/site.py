@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,6 +18,7 @@ from junctor_local import memory, places, site_settings, site_state
 from junctor_local.child import NotReady
 from junctor_local.clickhouse import ClickHouseServer
 from junctor_local.kafka import KafkaServer
+from junctor_local.mirror import copies_of
 from junctor_local.site_parts import ALL_SERVICES, SiteParts
 from junctor_local.site_ports import SERVICES, PortInUse, SitePorts, free_site_ports, standard_ports
 from junctor_local.site_state import ComponentState, Phase, SiteState
@@ -48,8 +49,11 @@ class Site:
         ports: SitePorts | None = None,
         services: Sequence[str] = SERVICES,
         settings: Mapping[str, str] | None = None,
+        without: Collection[str] = (),
+        kafka_properties: Mapping[str, str] | None = None,
     ) -> None:
         """`processes`: one per service, else one for all; `settings` are added to the services' environment and win.
+        `without`: of kafka, clickhouse, media and issuer those that no service needs. `kafka_properties` go before ours.
 
         A setting that names a real Kafka, ClickHouse, media server or issuer keeps the local one from being started.
         """
@@ -60,7 +64,10 @@ class Site:
         self.ports = ports or (free_site_ports() if free_ports else standard_ports())
         self.directory.mkdir(parents=True, exist_ok=True)
         self.kafka = KafkaServer(
-            self.directory / "kafka", self.ports.numbers["kafka"], self.ports.numbers["kafka_controller"]
+            self.directory / "kafka",
+            self.ports.numbers["kafka"],
+            self.ports.numbers["kafka_controller"],
+            properties=kafka_properties,
         )
         self.clickhouse = ClickHouseServer(
             self.directory / "clickhouse", self.ports.numbers["clickhouse_tcp"], self.ports.numbers["clickhouse_http"]
@@ -79,7 +86,7 @@ class Site:
         self._lock: int | None = None
         parts = SiteParts(self.directory, self.ports, self.env, self._write_state)
         real = site_settings.configured(settings or {})
-        self._components = {part.name: part for part in self._parts(parts, real)}
+        self._components = {part.name: part for part in self._parts(parts, real) if part.name not in without}
         for component in GIVES_WAY & self._components.keys():
             self._components[component].child.niceness = NICENESS
 
@@ -139,6 +146,13 @@ class Site:
         self._write_state()
         await self._all_down()
         self._write_state()
+        self._release_lock()
+
+    async def crash(self) -> None:
+        """SIGKILL to all processes at once, which stay down; `start` brings the site back on what its disks have."""
+        await asyncio.gather(*(component.down(kill=True) for component in self._components.values()))
+        self._phase = "failed"
+        self._write_state("killed")
         self._release_lock()
 
     async def kill(self, name: str) -> None:
@@ -208,6 +222,8 @@ class Site:
 
     async def _make_topics(self) -> None:
         declared = topics.declared(places.repository() / "topics.yaml")
+        if other := self.env.get("JUNCTOR_OTHER_SITE"):
+            declared += copies_of(other, topics.mirrored(places.repository() / "topics.yaml"))
         kafka = KafkaLog(self.env["JUNCTOR_KAFKA_BOOTSTRAP"], client_id="junctor-site")
         await kafka.start()
         try:

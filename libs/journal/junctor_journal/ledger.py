@@ -63,6 +63,16 @@ class SiteEffects(Effects, Protocol):
         ...
 
 
+@runtime_checkable
+class StandbyEffects(Effects, Protocol):
+    """Of a service that does something in each of two sites, whichever leads."""
+
+    def on_follows(self, partition: int, fold: Fold) -> None:
+        """This process stands by in a site that does not lead: `fold` is the followed state. Told again where that is made
+        anew. `on_lost` ends it, or `on_ready`."""
+        ...
+
+
 class NoEffects:
     def on_entry(self, partition: int, entry: EntryRead, mine: bool) -> None:
         """Nothing."""
@@ -162,6 +172,7 @@ class Ledger:
         self._owners = Owners(self._new_owner)
         self._relays: dict[int, Relay] = {}
         self._restart_relay: set[int] = set()
+        self._standing_by: set[int] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._snapshots = Snapshots(
             service, log, self._follower, self._relayed, self._settings.snapshot_every, self._settings.snapshot_pause
@@ -384,6 +395,8 @@ class Ledger:
         if partition in self._restart_relay:
             self._restart_relay.discard(partition)
             self._start_relay(partition)
+        if partition in self._standing_by:
+            self._tell_follows(partition)
 
     def on_divergence(self, partition: int, seq: int, differing: Sequence[str]) -> None:
         if self._report_divergence is not None:
@@ -392,8 +405,11 @@ class Ledger:
     def owner_follows(self, partition: int) -> None:
         self._start_relay(partition)
         self._snapshots.begin(partition)
+        self._standing_by.add(partition)
+        self._tell_follows(partition)
 
     def owner_ready(self, partition: int) -> None:
+        self._standing_by.discard(partition)
         self._start_relay(partition)
         self._snapshots.begin(partition)
         try:
@@ -402,13 +418,30 @@ class Ledger:
             log.exception("resuming effects failed", extra={"partition": partition})
 
     def owner_lost(self, partition: int) -> None:
-        self.owner_gone(partition)
+        self._end_parts(partition)
+        self._tell_lost(partition)
+
+    def owner_gone(self, partition: int) -> None:
+        self._end_parts(partition)
+        if partition in self._standing_by:
+            self._standing_by.discard(partition)
+            self._tell_lost(partition)
+
+    def _tell_follows(self, partition: int) -> None:
+        if not isinstance(self._effects, StandbyEffects):
+            return
+        try:
+            self._effects.on_follows(partition, self.state(partition))
+        except Exception:
+            log.exception("standing by failed", extra={"partition": partition})
+
+    def _tell_lost(self, partition: int) -> None:
         try:
             self._effects.on_lost(partition)
         except Exception:
             log.exception("ending effects failed", extra={"partition": partition})
 
-    def owner_gone(self, partition: int) -> None:
+    def _end_parts(self, partition: int) -> None:
         self._restart_relay.discard(partition)
         self._snapshots.end(partition)
         self._end_relay_of(partition)

@@ -1,7 +1,8 @@
 """The effect of a change: each changed value is written to the compacted state topic that all services follow.
 
-Written by the process that owns the tenant's partition, from entries read back. Whoever takes over compares the topic
-with the state; a value that an earlier owner wrote late is put right as soon as it is seen.
+Written by the process that owns the tenant's partition, from entries read back; with two sites, in each into its own topic.
+Whoever takes over compares the topic with the state; a value that an earlier owner wrote late is put right as soon as it is
+seen.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class StateReplica(Protocol):
 
 
 class PublishedState:
-    """Implements `junctor_journal.ledger.Effects`. `partition_of(tenant)` says where a tenant's journal lies."""
+    """Implements `junctor_journal.ledger.StandbyEffects`. `partition_of(tenant)` says where a tenant's journal lies."""
 
     def __init__(
         self, topic: StateTopic, replica: StateReplica, kinds: tuple[str, ...], partition_of: Callable[[str], int]
@@ -51,18 +52,24 @@ class PublishedState:
         self._kinds = kinds
         self._partition_of = partition_of
         self._folds: dict[int, DirectoryFold] = {}
+        self._follows: set[int] = set()
         self._queues: dict[int, asyncio.Queue[tuple[str, Name]]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         replica.listen(self._seen)
 
     def on_entry(self, partition: int, entry: Any, mine: bool) -> None:
         queue = self._queues.get(partition)
-        if not mine or queue is None:
+        if queue is None or not (mine or partition in self._follows):
             return
         for event in entry.events:
             if isinstance(event.message, pb.ConfigurationApplied):
                 for change in event.message.changes:
                     queue.put_nowait((entry.tenant, Name(change.kind, change.id)))
+
+    def on_follows(self, partition: int, fold: Fold) -> None:
+        """The other site leads; values come from what it decided."""
+        self.on_ready(partition, fold)
+        self._follows.add(partition)
 
     def on_ready(self, partition: int, fold: Fold) -> None:
         assert isinstance(fold, DirectoryFold)
@@ -80,6 +87,7 @@ class PublishedState:
 
     def on_lost(self, partition: int) -> None:
         self._folds.pop(partition, None)
+        self._follows.discard(partition)
         self._queues.pop(partition, None)
         task = self._tasks.pop(partition, None)
         if task is not None:

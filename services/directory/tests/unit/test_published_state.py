@@ -85,6 +85,18 @@ async def test_who_does_not_own_the_partition_writes_nothing():
     owner.published.stop()
 
 
+async def test_a_site_that_follows_writes_what_the_other_decided_into_its_own_topic():
+    owner = Owner()
+    owner.change("a", PLAN, mine=False)
+    owner.published.on_follows(3, owner.fold)
+    owner.change("b", LOANS, mine=False)
+    await owner.settled(2)
+    owner.published.on_lost(3)
+    owner.change("c", PLAN, prune=True, mine=False)
+    await owner.settled(2)
+    assert owner.topic.writes == [("plan", "all", 1), ("queue", "loans", 2)]
+
+
 async def test_a_new_owner_completes_what_the_last_one_left():
     owner = Owner()
     owner.change("a", PLAN, LOANS, mine=False)
