@@ -14,7 +14,7 @@ SOURCES := $(filter-out libs/protos/%,$(wildcard libs/*/junctor_* services/*/jun
 BUF := $(CACHE)/node/node_modules/@bufbuild/buf-linux-x64/bin/buf
 STAMPS := .venv/.packages $(CACHE)/kafka/.jars $(CACHE)/node/.modules
 
-.PHONY: help setup prerequisites protos check-protos proto-baseline lint test-unit router-invariants test demo up down bench bench-router lock clean
+.PHONY: help setup prerequisites protos check-protos proto-baseline lint test-unit router-invariants router-faults test demo up down bench bench-router lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ test-unit: setup ## the unit tests, under a minute
 router-invariants: setup ## the router's promises in RUNS=10000 random runs; SEED= repeats some
 	@JUNCTOR_ROUTER_RUNS=$(or $(RUNS),10000) $(PYTHON) -m pytest -q services/router/tests/unit/test_invariants.py \
 	  $(if $(SEED),--hypothesis-seed=$(SEED))
+
+router-faults: setup ## routers killed 50 times under load, one worker and two, and their broker; judged (half an hour)
+	@JUNCTOR_ROUTER_KILLS=$(or $(KILLS),50) $(PYTHON) -m pytest -q -s services/router/tests/integration/test_faults.py
 
 test: setup helm-tools check-protos lint ## all checks and tests but those on a cluster
 	@$(PYTHON) -m junctor_testkit.twice -q -n 2 --dist loadfile -m "unit or contract or integration"

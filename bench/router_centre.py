@@ -18,11 +18,13 @@ from junctor_journal.topics import key_of
 from bench.router_site import POOL, TENANT
 
 PER_AGENT = 10
+PRINCIPAL = "bench"
 
 
 @dataclass(frozen=True, slots=True)
 class Centre:
-    """Each queue asks for one attribute of a certain proficiency and that another one is absent."""
+    """Each queue asks for one attribute of a certain proficiency and that another one is absent; where there is only one
+    attribute, all agents have it and every queue asks for it."""
 
     agents: int
     queues: int
@@ -38,8 +40,7 @@ class Centre:
             value = directory_pb2.Attribute(type=directory_pb2.ATTRIBUTE_TYPE_PROFICIENCY)
             yield "attribute", directory_pb2.Value(id=name, attribute=value)
         for n in range(self.queues):
-            first, second = rng.sample(names, 2)
-            step = directory_pb2.PlanStep(expression=f"{first} >= 3 && !has({second})")
+            step = directory_pb2.PlanStep(expression=_expression(rng, names))
             yield "plan", directory_pb2.Value(id=f"p{n}", plan=directory_pb2.Plan(steps=[step]))
         for n in range(self.queues):
             queue = directory_pb2.Queue(plan=f"p{n}", wrap_up_ms=self.wrap_up_ms, offer_timeout_ms=600_000)
@@ -53,9 +54,10 @@ class Centre:
                 ),
             )
 
-    def log_ins(self) -> Iterator[journal_pb2.Input]:
+    def log_ins(self, ready: bool = True) -> Iterator[journal_pb2.Input]:
+        state = pb.AGENT_STATE_READY if ready else pb.AGENT_STATE_NOT_READY
         for n in range(self.agents):
-            body = pb.LogInRequest(tenant=TENANT, request_id=f"in{n}", agent_id=f"agent{n}", state=pb.AGENT_STATE_READY)
+            body = pb.LogInRequest(tenant=TENANT, request_id=f"in{n}", agent_id=f"agent{n}", state=state)
             yield as_input(body, f"in/{n}")
 
     def request(self, number: int, arrived_at: int = 0) -> journal_pb2.Input:
@@ -71,6 +73,13 @@ class Centre:
             arrived_at=arrived_at,
         )
         return as_input(body, f"request/{contact}", contact)
+
+
+def _expression(rng: random.Random, names: list[str]) -> str:
+    if len(names) == 1:
+        return f"{names[0]} >= 1"
+    first, second = rng.sample(names, 2)
+    return f"{first} >= 3 && !has({second})"
 
 
 def next_input(event: Message) -> journal_pb2.Input | None:
@@ -110,7 +119,7 @@ def completion(contact_id: str, agent_id: str) -> journal_pb2.Input:
 
 def as_input(body: Message, id: str, contact_id: str = "") -> journal_pb2.Input:
     return new_input(
-        body, id=f"{TENANT}/{id}", tenant=TENANT, stream=POOL, site="a", principal="bench", correlation_id=contact_id
+        body, id=f"{TENANT}/{id}", tenant=TENANT, stream=POOL, site="a", principal=PRINCIPAL, correlation_id=contact_id
     )
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +25,11 @@ from junctor_local.kafka import KafkaServer
 from junctor_local.ports import free_port
 
 TENANT, POOL = "bench", "default"
+_STEPS = {
+    "service started": "to the service started",
+    "configuration applied": "to the configuration applied",
+    "partition owned": "to the first partition owned",
+}
 NEEDED = (".router.", ".directory.", ".audit.", ".spans.", ".metrics.")
 
 
@@ -84,6 +90,15 @@ class RouterSite:
         await router.start()
         return router
 
+    def running(self, name: str) -> RouterProcess:
+        """The last one that was spawned under the name."""
+        return next(router for router in reversed(self._routers) if router.name == name)
+
+    def owner(self, address: str) -> RouterProcess:
+        """The router that claims with that address."""
+        port = int(address.rpartition(":")[2])
+        return next(router for router in reversed(self._routers) if router.port == port)
+
     def _port_of(self, name: str) -> int:
         for router in self._routers:
             if router.name == name:
@@ -111,10 +126,13 @@ class RouterProcess:
         self._environment = environment
         self._log = folder / f"router-{name}.log"
         self._child: asyncio.subprocess.Process | None = None
+        self._began = 0.0
+        self._log_from = 0
         self._out: IO[bytes] | None = None
 
     async def start(self) -> None:
         self._out = self._log.open("ab")
+        self._log_from, self._began = self._log.stat().st_size, time.time()
         self._child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -135,6 +153,24 @@ class RouterProcess:
 
     def memory_mb(self) -> float:
         return float(psutil.Process(self.pid).memory_full_info().uss) / 2**20
+
+    def ready(self) -> bool:
+        """Whether it has said that its configuration is applied: the last step of its start."""
+        return "to the configuration applied" in self.steps()
+
+    def steps(self) -> dict[str, float]:
+        """Seconds from the process's start to what its log tells, by name."""
+        found: dict[str, float] = {}
+        for line in self._log.read_bytes()[self._log_from :].splitlines():
+            try:
+                entry = json.loads(line)
+                at = datetime.fromisoformat(entry["time"]).timestamp() - self._began
+            except (ValueError, KeyError, TypeError):
+                continue
+            name = _STEPS.get(entry.get("message", ""))
+            if name is not None:
+                found.setdefault(name, round(at, 2))
+        return found
 
     async def kill(self) -> None:
         """SIGKILL, as a crash would."""

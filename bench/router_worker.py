@@ -19,7 +19,7 @@ from junctor_journal.record import type_of
 
 from bench.log import Process as LogProcess
 from bench.results_file import Result, Row
-from bench.router_centre import Centre, record
+from bench.router_centre import PRINCIPAL, Centre, record
 from bench.router_script import Script
 from bench.router_site import RouterProcess, RouterSite, until
 from bench.samples import summary
@@ -48,7 +48,8 @@ async def measure(given: argparse.Namespace) -> list[Result]:
     result = Result("router-worker", HOW)
     with tempfile.TemporaryDirectory() as directory:
         async with RouterSite(Path(directory)) as site:
-            await _fill(site)
+            await fill(site, CENTRE)
+            await site.log.ensure_topics([TopicDeclaration(COPIES, 1)])
             script = Script(CENTRE, TALKING)
             runs: dict[str, list[dict[str, Any]]] = {"faust": [], "plain": [], "bare": []}
             for number in range(PASSES):
@@ -63,14 +64,13 @@ async def measure(given: argparse.Namespace) -> list[Result]:
     return [result]
 
 
-async def _fill(site: RouterSite) -> None:
+async def fill(site: RouterSite, centre: Centre) -> None:
     """The directory's values are applied and every agent is logged in; no router runs then."""
-    await site.configure(CENTRE.values())
-    await site.log.ensure_topics([TopicDeclaration(COPIES, 1)])
+    await site.configure(centre.values())
     router = await site.spawn()
-    values = CENTRE.agents + 2 * CENTRE.queues + CENTRE.attributes
-    await until(lambda: _end(site, site.journal, values + 1), 120, "journal of the configuration")
-    log_ins = [record(input) for input in CENTRE.log_ins()]
+    values = centre.agents + 2 * centre.queues + centre.attributes
+    await until(lambda: _end(site, site.journal, values + 2), 120, "journal of the configuration")
+    log_ins = [record(input) for input in centre.log_ins()]
     before = await _end(site, site.journal)
     await site.log.producer().send_many(*site.inputs, log_ins)
     await until(lambda: _end(site, site.journal, before + len(log_ins)), 120, "journal of the log-ins")
@@ -131,6 +131,8 @@ async def _check(site: RouterSite, after: int, inputs: int) -> dict[str, Any]:
                 if reader.see(found.value) is not Verdict.VALID or found.offset < after:
                     continue
                 entry = reader.record.entry
+                if entry.input.principal != PRINCIPAL:
+                    continue
                 if entry.outcome.refusal.code:
                     raise RuntimeError(f"an input of the backlog was refused: {entry.outcome.refusal.message}")
                 sizes.append(len(found.value or b""))
