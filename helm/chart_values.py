@@ -30,6 +30,7 @@ SERVICES = ("router", "cti", "ivr", "recording", "omnichannel", "analytics", "di
 IMAGES = (*SERVICES, "media", "issuer", "kafka", "clickhouse", "tools")
 _SITE = "^[a-z][a-z0-9-]{0,15}$"
 _NETWORK = r"^[0-9a-fA-F.:]+/[0-9]{1,3}$"
+_VOTER = r"^$|^lease:[a-z0-9-]{1,63}$|^[A-Za-z0-9.-]+:[0-9]{1,5}$"
 _BROKER: Schema = {"type": "string", "description": "host:port", "pattern": r"^[^\s:,]+:[0-9]{1,5}$"}
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -164,6 +165,8 @@ CHARTS: dict[str, dict[str, Schema]] = {
     "kafka": {
         "enabled": switch("Whether one broker of Apache Kafka runs, for trials."),
         "heapMb": number("Java's heap in MB.", 128),
+        "advertise": address("Where clients come back to, host:port; its Service if empty."),
+        "service": public_service("it is, by the other site,"),
         "persistence": persistence("Its log."),
         **placement(),
     },
@@ -195,12 +198,35 @@ GLOBAL: dict[str, Schema] = {
     "site": section(
         "The data centre.",
         name=text("Its name.", _SITE),
+        takeover=choice(
+            "What happens when the other site is lost: `automatic` needs a witness, `byHand` a person (`junctor site takeover`).",
+            "automatic",
+            "byHand",
+        ),
+        voters=section(
+            "Where the voters of the register of who leads are.",
+            own=choice("This site's own: a process (voter.enabled), or a Lease in this cluster.", "process", "lease"),
+            peer=text("The other site's: host:port, or lease:NAMESPACE with a kubeconfig.", _VOTER),
+            witness=text("The witness in a third place: host:port, or lease:NAMESPACE with a kubeconfig.", _VOTER),
+            kubeconfigs=section(
+                "How Leases in other clusters are reached.",
+                existingSecret=name("Secret with a kubeconfig under the key `peer` or `witness`."),
+            ),
+        ),
         peer=section(
             "The other one of two active sites.",
             name=text("Its name; empty: there is one site.", f"^$|{_SITE}"),
+            sip=address("Its SIP edge, host:port: agents of either site serve callers of either."),
+            existingSecret=name(
+                "Secret with the key `sites-secret`, equal at both sites: edges sign calls between them."
+            ),
             kafka=section(
                 "Its Kafka, from which inputs, journals and the directory's state are mirrored.",
                 brokers=several("Its brokers as seen from here, host:port.", _BROKER),
+                claimed=switch(
+                    "Whether a take-over writes its claim there too, so that nothing decided is lost while that Kafka lives. "
+                    "It must take the same login and certificates as this site's."
+                ),
                 tls=section("Encryption.", existingSecret=name("Secret with its `ca.crt`; no TLS if empty.")),
                 login=section(
                     "SASL (SCRAM-SHA-512).",

@@ -24,6 +24,7 @@ KINDS = {
     ("autoscaling", "v2"): ("HorizontalPodAutoscaler",),
     ("policy", "v1"): ("PodDisruptionBudget",),
     ("networking.k8s.io", "v1"): ("NetworkPolicy",),
+    ("rbac.authorization.k8s.io", "v1"): ("Role", "RoleBinding"),
     ("kafka.strimzi.io", "v1"): ("Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser", "KafkaMirrorMaker2"),
     ("clickhouse.altinity.com", "v1"): ("ClickHouseInstallation",),
     ("postgresql.cnpg.io", "v1"): ("Cluster",),

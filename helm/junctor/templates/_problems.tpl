@@ -85,8 +85,8 @@ cti.sip.service.sourceRanges is obeyed by load balancers only: choose type LoadB
 {{- if and (eq $sip.advertise "node") (eq $sip.service.type "LoadBalancer") }}
 cti.sip.advertise is "node", but phones come by a load balancer: set it to the load balancer's address.
 {{- end }}
-{{- range $part := list "gateway" "omnichannel" }}
-{{- $service := (index $v $part).service }}
+{{- range $part := list "gateway" "omnichannel" "voter" "kafka" }}
+{{- $service := (index $v $part).service | default (dict "type" "ClusterIP" "nodePort" 0) }}
 {{- if and $service.nodePort (ne $service.type "NodePort") }}
 {{ $part }}.service.nodePort is {{ $service.nodePort }}, but {{ $part }}.service.type is {{ $service.type }}: set the type to NodePort, or leave the port out.
 {{- else if and $service.nodePort (lt (int $service.nodePort) 30000) }}
@@ -122,6 +122,37 @@ global.site.name and global.site.peer.name are both {{ $site.name }}: a site nee
 {{- end }}
 {{- if and $peer.name (not $peer.kafka.brokers) }}
 global.site.peer.kafka.brokers is missing: without the other site's Kafka nothing of {{ $peer.name }} reaches this site. Give its brokers as they are reached from here.
+{{- end }}
+{{- if $peer.name }}
+{{- if and (eq $site.takeover "automatic") (not $site.voters.witness) }}
+global.site.takeover is automatic, but there is no witness: two sites alone cannot tell a lost site from a cut link. Name the witness in global.site.voters.witness, or set global.site.takeover to byHand.
+{{- end }}
+{{- if and (eq $site.takeover "byHand") $site.voters.witness }}
+global.site.voters.witness is set, but global.site.takeover is byHand, which asks no witness: set automatic, or leave the witness out.
+{{- end }}
+{{- if not $site.voters.peer }}
+global.site.voters.peer is missing: give the place of {{ $peer.name }}'s own voter, as it is reached from here.
+{{- end }}
+{{- if and (eq $site.voters.own "process") (not .Values.voter.enabled) }}
+voter.enabled is false, but global.site.voters.own is process: turn the voter on, or set lease.
+{{- else if and (eq $site.voters.own "lease") .Values.voter.enabled }}
+voter.enabled is set, but global.site.voters.own is lease: keep one of them.
+{{- end }}
+{{- if and (or (hasPrefix "lease:" $site.voters.peer) (hasPrefix "lease:" $site.voters.witness)) (not $site.voters.kubeconfigs.existingSecret) }}
+global.site.voters.kubeconfigs.existingSecret is missing: a Lease in another cluster is reached by a kubeconfig; name the Secret that has it.
+{{- end }}
+{{- if not $peer.sip }}
+global.site.peer.sip is missing: without the other site's SIP edge its agents cannot be rung from here.
+{{- end }}
+{{- if not $peer.existingSecret }}
+global.site.peer.existingSecret is missing: make a Secret with sites-secret, the same at both sites, for calls between their edges, and name it.
+{{- end }}
+{{- if not .Values.global.keys.existingSecret }}
+global.keys.existingSecret is missing: both sites need the same master-key, or neither knows the other's customers again. Make the Secret at both and name it.
+{{- end }}
+{{- if and .Values.issuer.enabled (not .Values.global.tokens.existingSecret) }}
+global.tokens.existingSecret is missing: the issuers of two sites must sign with the same key. Make a Secret with workload-secret and signing-key.pem at both sites and name it.
+{{- end }}
 {{- end }}
 {{- if and (not $peer.name) (or $peer.kafka.brokers $peer.kafka.tls.existingSecret $peer.kafka.login.existingSecret) }}
 global.site.peer.kafka is set, but the other site has no name: set global.site.peer.name.
@@ -205,6 +236,8 @@ gateway.corsOrigins has "*", and global.production is set: name the origins of y
   (list "global.kafka.tls.existingSecret" $g.kafka.tls.existingSecret (ternary (list "ca.crt" "tls.crt" "tls.key") (list "ca.crt") $g.kafka.tls.clientCertificate))
   (list "global.postgresql.authority.existingSecret" $g.postgresql.authority.existingSecret (list "ca.crt"))
   (list "global.clickhouse.authority.existingSecret" $g.clickhouse.authority.existingSecret (list "ca.crt"))
+  (list "global.site.peer.existingSecret" $g.site.peer.existingSecret (list "sites-secret"))
+  (list "global.site.voters.kubeconfigs.existingSecret" $g.site.voters.kubeconfigs.existingSecret (list))
   (list "global.site.peer.kafka.tls.existingSecret" $g.site.peer.kafka.tls.existingSecret (list "ca.crt"))
   (list "global.site.peer.kafka.login.existingSecret" $g.site.peer.kafka.login.existingSecret (list "password"))
   (list "global.tls.existingSecret" $g.tls.existingSecret (list "tls.crt" "tls.key" "ca.crt"))

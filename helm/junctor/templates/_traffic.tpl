@@ -28,6 +28,13 @@ gateway: []
 {{- range $g.kafka.brokers }}{{ $ports = append $ports (include "junctor.portOf" .) }}{{ end }}
 {{- if $g.strimzi.enabled }}{{ $ports = append $ports "9093" }}{{ end }}
 {{- end }}
+{{- if include "junctor.isLed" . }}
+{{- range $place := list $g.site.voters.peer $g.site.voters.witness }}
+{{- if hasPrefix "lease:" $place }}{{ $ports = concat $ports (list "443" "6443") }}{{ else if $place }}{{ $ports = append $ports (include "junctor.portOf" $place) }}{{ end }}
+{{- end }}
+{{- if eq $g.site.voters.own "lease" }}{{ $ports = concat $ports (list "443" "6443") }}{{ end }}
+{{- if $g.site.peer.kafka.claimed }}{{ range $g.site.peer.kafka.brokers }}{{ $ports = append $ports (include "junctor.portOf" .) }}{{ end }}{{ end }}
+{{- end }}
 {{- if eq .component "mirror" }}
 {{- range $g.site.peer.kafka.brokers }}{{ $ports = append $ports (include "junctor.portOf" .) }}{{ end }}
 {{- end }}

@@ -4,6 +4,7 @@ import importlib
 import re
 
 import pytest
+from junctor_service.setting_values import parse_host_port
 from junctor_service.settings import load_settings
 
 from helm.chart_values import SERVICES
@@ -36,7 +37,8 @@ def test_pods_are_restricted(install):
     for name, spec in pods(install):
         assert bool(spec.get("hostNetwork")) == (name in ON_NODES_NETWORK.get(install, ())), name
         assert not spec.get("hostPID") and not spec.get("hostIPC"), name
-        assert spec["automountServiceAccountToken"] is False, name
+        keeps_votes = install == "production-site-a" and name.endswith(("/centre-router", "/centre-directory"))
+        assert spec["automountServiceAccountToken"] is keeps_votes, name
         assert spec["enableServiceLinks"] is False, name
         security = spec["securityContext"]
         assert security["runAsNonRoot"] and security["runAsUser"] == 10001, name
@@ -82,9 +84,33 @@ def test_services_read_every_setting_and_miss_none(install):
         assert f"{service}-" in str(settings.grpc_advertise) or service == "gateway", name
         for variable, value in environ.items():
             if variable.startswith("JUNCTOR_") and value.startswith("/etc/junctor/"):
-                folders = {mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]}
-                assert value.rpartition("/")[0] in folders, (name, variable)
+                assert value.rpartition("/")[0] in folders(spec), (name, variable)
     assert seen == set(SERVICES)
+
+
+def folders(spec):
+    return {mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]}
+
+
+def test_sites_know_each_other_and_their_voters():
+    """The places are read as the services read them."""
+    for install, automatic in (("single-site-b", True), ("production-site-a", True)):
+        for name, spec in pods(install):
+            if not name.endswith(("/centre-router", "/centre-directory")):
+                continue
+            environ = environment(spec["containers"][0]["env"])
+            places = environ["JUNCTOR_VOTERS"].split(",")
+            names = {place.partition("=")[0] for place in places}
+            assert names == {"a", "b"} | ({"witness"} if automatic else set())
+            for place in places:
+                kubeconfig = place.partition("@")[2]
+                assert not kubeconfig or kubeconfig.rpartition("/")[0] in folders(spec), place
+                if "=lease:" not in place:
+                    parse_host_port(place.partition("=")[2])
+    by_hand = template(
+        INSTALLS["single-site-b"], "--set=global.site.takeover=byHand", "--set=global.site.voters.witness="
+    )
+    assert by_hand.returncode == 0 and "witness=" not in by_hand.stdout
 
 
 def environment(variables):

@@ -10,6 +10,7 @@
 - name: HOST_IP
   valueFrom: {fieldRef: {fieldPath: status.hostIP}}
 - {name: JUNCTOR_SITE, value: {{ $global.site.name | quote }}}
+{{- include "junctor.sitesEnvironment" . }}
 - {name: JUNCTOR_GRPC_LISTEN, value: "0.0.0.0:50051"}
 {{- if .stable }}
 - {name: JUNCTOR_GRPC_ADVERTISE, value: "$(POD_NAME).{{ include "junctor.name" . }}-pods.{{ $root.Release.Namespace }}.svc.{{ $global.clusterDomain }}:50051"}

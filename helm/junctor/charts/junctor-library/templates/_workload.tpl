@@ -58,7 +58,7 @@ spec:
       {{- end }}
     spec:
       serviceAccountName: {{ include "junctor.name" . }}
-      automountServiceAccountToken: false
+      automountServiceAccountToken: {{ ternary true false (eq (include "junctor.keepsLease" $all) "true") }}
       enableServiceLinks: false
       # The pause before SIGTERM, the drain, and a moment for the process to end.
       terminationGracePeriodSeconds: {{ add $pause $own.drainSeconds 5 }}
@@ -103,6 +103,7 @@ spec:
             - {name: state, mountPath: /var/lib/junctor}
             - {name: tmp, mountPath: /tmp}
             {{- include "junctor.certificateMounts" $all | nindent 12 }}
+            {{- include "junctor.voterMounts" $all | nindent 12 }}
             {{- with .mounts }}
             {{- . | nindent 12 }}
             {{- end }}
@@ -112,6 +113,7 @@ spec:
         - {name: state, emptyDir: {sizeLimit: 1Gi}}
         {{- end }}
         {{- include "junctor.certificateVolumes" $all | nindent 8 }}
+        {{- include "junctor.voterVolumes" $all | nindent 8 }}
         {{- with .volumes }}
         {{- . | nindent 8 }}
         {{- end }}
