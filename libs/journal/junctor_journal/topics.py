@@ -58,7 +58,7 @@ def led(service: str, found: Iterable[str]) -> list[str]:
     """The topics among `found` in which the journal of a service lies: the own one, and with two sites that lead its
     partitions in turn, the mirrored one. Of other services another site's journal is one of its own."""
     own = journal(service)
-    if service not in LED:
+    if service in EDGES:
         return [own]
     return [own, *sorted(name for name in found if name.endswith(f".{own}"))]
 

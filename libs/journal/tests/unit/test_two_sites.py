@@ -11,7 +11,8 @@ from junctor_journal.leadership import Grant
 from junctor_journal.log import TopicPartition
 from junctor_journal.memory import MemoryLog
 from junctor_journal.owner import Phase
-from tally_service import add
+from junctor_journal.void_tail import void_decisions
+from tally_service import OneState, add, new_fold
 from two_sites import OTHER, Mirror, Register, make_topics, site_ledger
 from virtual_loop import now_ms
 
@@ -27,7 +28,8 @@ async def eventually(condition, limit=20.0):
 class Sites:
     """Both sites, one partition. `far`: each reaches the other's Kafka."""
 
-    def __init__(self):
+    def __init__(self, fold):
+        self.fold = fold
         self.register = Register()
         self.logs = {site: MemoryLog() for site in OTHER}
         self.mirrors = {site: Mirror(site, self.logs[site], self.logs[OTHER[site]]) for site in OTHER}
@@ -40,6 +42,7 @@ class Sites:
             self.register.sites[site],
             far=self.logs[OTHER[site]] if far else None,
             clock=now_ms,
+            fold=self.fold,
             **more,
         )
         self.ledgers.append(ledger)
@@ -76,9 +79,10 @@ class Sites:
             await mirror.close()
 
 
-@pytest.fixture
-async def sites():
-    made = Sites()
+@pytest.fixture(params=[new_fold, OneState], ids=["copied", "one-state"])
+async def sites(request):
+    """With a fold that an owner copies, and with one that a process has once."""
+    made = Sites(request.param)
     for site, log in made.logs.items():
         await make_topics(log, site)
         made.mirrors[site].start()
@@ -187,6 +191,37 @@ async def test_what_was_not_mirrored_is_void_and_its_inputs_are_decided_again(si
     await eventually(lambda: {("2", 2), ("3", 2)} <= {event[:2] for event in sites.events("a")})
     assert {("2", 1), ("3", 1)} <= {event[:2] for event in sites.events("a")}
     assert {event[:2] for event in sites.events("b")} == {("1", 1), ("", 2), ("4", 2), ("2", 2), ("3", 2)}
+    for site in OTHER:
+        void = [one async for one in void_decisions(sites.logs[site], "tally", site)]
+        assert [(one.site, one.site_epoch, one.seq, one.input_id) for one in void] == [
+            ("a", 1, 2, "2"),
+            ("a", 1, 3, "3"),
+        ]
+        assert void[0].reason == "beyond entry 1, where site epoch 2 goes on in site b"
+        assert [one.decided_again for one in void] == [(2, 3), (2, 4)]
+        assert void[0].events == ("junctor.tally.v1.Added",)
+
+
+async def test_a_passed_over_site_epoch_and_a_stale_owners_entries_are_told_as_such(sites):
+    a, b = await sites.both()
+    await a.command(add("1", 1))
+    await b.wait_position(0, 1)
+    for mirror in sites.mirrors.values():
+        mirror.cut(JOURNAL)
+    sites.register.sites["b"].give(0, Grant(2))
+    await eventually(lambda: b.owns(0))
+    await b.command(add("2", 1))
+    sites.register.sites["b"].take(0)
+    sites.register.sites["a"].give(0, Grant(3))
+    await eventually(lambda: a.lead(0).site_epoch == 3 and a.owns(0))
+    await a.wait_position(0, 2)
+    for mirror in sites.mirrors.values():
+        mirror.mend()
+    await eventually(lambda: b.lead(0).site_epoch == 3)
+    (void,) = [one async for one in void_decisions(sites.logs["b"], "tally", "b")]
+    assert (void.site, void.site_epoch, void.input_id, void.decided_again) == ("b", 2, "2", (1, 2))
+    assert void.reason == "site epoch 2 was passed over by a later one that had not seen it"
+    assert a.follower.state(0).state_hash() == b.follower.state(0).state_hash()
 
 
 async def test_a_leader_that_is_not_confirmed_takes_no_input_and_leads_on_when_it_is(sites):
