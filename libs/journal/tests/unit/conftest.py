@@ -1,4 +1,4 @@
-from virtual_loop import VirtualLoop
+from junctor_testkit.virtual_loop import VirtualLoop
 
 
 def pytest_asyncio_loop_factories(config, item):

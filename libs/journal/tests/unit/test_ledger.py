@@ -12,9 +12,9 @@ from junctor_journal.events import EventReader
 from junctor_journal.memory import MemoryLog
 from junctor_journal.pump import GroupPump
 from junctor_journal.static_pump import StaticPump
+from junctor_testkit.virtual_loop import now_ms
 from tally_messages import tally_pb
 from tally_service import OneState, add, ask, declarations, new_fold, new_ledger
-from virtual_loop import now_ms
 
 
 async def eventually(condition, limit=5.0):

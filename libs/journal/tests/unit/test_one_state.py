@@ -8,8 +8,8 @@ from junctor_journal import topics
 from junctor_journal.errors import LogUnavailable, Restoring
 from junctor_journal.memory import MemoryLog
 from junctor_journal.static_pump import StaticPump
+from junctor_testkit.virtual_loop import now_ms
 from tally_service import OneState, add, declarations, new_ledger
-from virtual_loop import now_ms
 
 JOURNAL = topics.journal("tally")
 

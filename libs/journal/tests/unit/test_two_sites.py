@@ -12,9 +12,9 @@ from junctor_journal.log import TopicPartition
 from junctor_journal.memory import MemoryLog
 from junctor_journal.owner import Phase
 from junctor_journal.void_tail import void_decisions
+from junctor_testkit.virtual_loop import now_ms
 from tally_service import OneState, add, new_fold
 from two_sites import OTHER, Mirror, Register, make_topics, site_ledger
-from virtual_loop import now_ms
 
 JOURNAL = topics.journal("tally")
 

@@ -12,7 +12,7 @@ from junctor_register.holdings import Register, Versioned
 from junctor_register.rules import Seat
 from junctor_register.site_register import SiteRegister
 from junctor_register.voter import MemoryVoter, VoterUnavailable, Written
-from virtual_loop import in_virtual_time
+from junctor_testkit.virtual_loop import in_virtual_time
 
 NAMES = ("a", "b", "witness")
 
