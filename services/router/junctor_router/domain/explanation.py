@@ -240,7 +240,8 @@ def _closed(agent: Agent, channel: Channel) -> str:
         return f"has as many {name} contacts as allowed ({slots})"
     if channel in capacity.NEEDS_DEVICE and agent.device in (DeviceState.BUSY, DeviceState.UNREGISTERED):
         return f"the phone is {agent.device.name.lower()}"
-    others = sorted(other.name.lower() for other, count in agent.load.items() if count and other is not channel)
+    allowed = agent.matrix.allows[channel]
+    others = sorted(other.name.lower() for other, count in agent.load.items() if count and not allowed >> other & 1)
     if others:
         return f"has {', '.join(others)} in hand, which {name} does not interrupt"
     return "is being matched"

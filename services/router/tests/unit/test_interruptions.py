@@ -2,6 +2,7 @@
 
 from junctor_router.domain.commands import CompleteTask, EndContact, LogIn, ReportDevice, RequeueTask
 from junctor_router.domain.configuration import AgentValue, Interruption, TenantValue
+from junctor_router.domain.explanation import explain_agent, explain_contact
 from junctor_router.domain.values import AgentState, Channel, DeviceState, ReservationState, TaskState
 from router_given import names
 
@@ -114,3 +115,18 @@ def test_a_phone_that_is_busy_keeps_calls_from_parking_mail(centre):
     centre.do(ReportDevice("ann", DeviceState.BUSY))
     centre.arrive("v1")
     assert centre.task("m1").state is TaskState.ASSIGNED
+
+
+def test_what_keeps_a_call_away_is_named_and_nothing_else(centre):
+    with_mail(centre)
+    centre.arrive("t1", channel=Channel.CHAT)
+    centre.accept("t1")
+    reasons = explain_agent(centre.pool.state, centre.person("ann")).reasons
+    assert "Takes no voice now: has chat in hand, which voice does not interrupt." in reasons
+
+
+def test_what_a_parked_mail_waits_for_is_explained(centre):
+    with_mail(centre)
+    centre.arrive("v1")
+    assert "it is parked for v1 (voice)" in explain_contact(centre.pool.state, centre.task("m1")).summary
+    assert "Has m1 (parked)." in explain_agent(centre.pool.state, centre.person("ann")).reasons
