@@ -1,0 +1,252 @@
+"""Agents and contacts of two sites by gRPC: each agent's workspace and each contact's edge talk to the router of their own site.
+
+A contact's edge is here what `omnichannel` is for a chat: it joins the contact to one reservation, once, and writes that down.
+What the edges wrote, and what the routers said, is in `Record`, for the test and for the judge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from junctor.contact.v1 import contact_pb2
+from junctor.directory.v1 import directory_pb2, directory_pb2_grpc
+from junctor.router.v1 import router_pb2, router_pb2_grpc
+from junctor_local.tokens import mint
+from junctor_local.two_sites import TwoSites
+from junctor_service.client import Channels, rpc
+from junctor_service.errors import Code, ServiceError
+from junctor_service.ids import uuid7
+from junctor_service.token_source import StaticToken
+
+TENANT, QUEUE, PARTITION = "demo", "desk", 2
+_PAUSE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """A contact's edge joined it to an agent's reservation; monotonic seconds. `until` is None while it lasts."""
+
+    contact: str
+    agent: str
+    reservation: str
+    site: str
+    since: float
+    until: float | None = None
+
+
+@dataclass(eq=False)
+class Contact:
+    """A contact at its edge. `arrived_at`: Unix milliseconds, its place in line."""
+
+    id: str
+    site: str
+    arrived_at: int
+    asked: float
+    acknowledged: float | None = None
+    bound: str = ""
+    unbound: set[str] = field(default_factory=set)
+
+
+class Desk:
+    """People of a tenant at both sites. Open it when the sites are up."""
+
+    def __init__(self, sites: TwoSites) -> None:
+        self.sites = sites
+        self.contacts: dict[str, Contact] = {}
+        self.talks: list[Talk] = []
+        self.offered: list[tuple[float, str, str, str]] = []
+        self.talk_seconds = 0.3
+        self.hang_up = asyncio.Event()
+        """While it is not set, who talks goes on talking."""
+        self.hang_up.set()
+        self._key = sites["a"].key
+        self._channels: list[Channels] = []
+        self._services: dict[str, Any] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def token(self, subject: str, role: str, agent: str | None = None, tenant: str = TENANT) -> str:
+        """Of the issuer that both sites have."""
+        return mint(self._key, subject, tenant, [role], agent, 3_600.0)
+
+    def stub(self, site: str, service: str, stub: Any, token: str) -> Any:
+        """A client of a site's service, with its own connection."""
+        channels = Channels(StaticToken(token))
+        self._channels.append(channels)
+        return stub(channels.channel(self.sites[site].address(service)))
+
+    def router(self, site: str) -> Any:
+        """The router of a site as its edges call it."""
+        if site not in self._services:
+            token = self.token("service:omnichannel", "service", tenant="*")
+            self._services[site] = self.stub(site, "router", router_pb2_grpc.RouterServiceStub, token)
+        return self._services[site]
+
+    async def configure(self, site: str, agents: Sequence[str], within: float = 60.0) -> None:
+        """The tenant, by the directory of that site; returns when the change is in force there."""
+        stub = self.stub(
+            site, "directory", directory_pb2_grpc.DirectoryServiceStub, self.token("administrator", "administrator")
+        )
+        request = directory_pb2.ApplyConfigurationRequest(
+            request_id=uuid7(), tenant=TENANT, values=_values(agents), comment="two sites"
+        )
+        await rpc(stub.ApplyConfiguration(request, timeout=within))
+
+    async def staff(self, site: str, agents: Iterable[str]) -> None:
+        """Logs agents in at a site and lets them work there until the desk is closed."""
+        await asyncio.gather(*(self._log_in(site, agent) for agent in agents))
+
+    async def arrive(self, site: str, arrived_at: int | None = None, within: float = 30.0) -> Contact:
+        """A new contact at a site's edge, whose request is acknowledged when this returns. Raises `ServiceError`."""
+        contact = Contact(uuid7(), site, arrived_at or time.time_ns() // 1_000_000, time.monotonic())
+        self.contacts[contact.id] = contact
+        request = router_pb2.RequestTaskRequest(
+            request_id=f"{contact.id}/route/1",
+            tenant=TENANT,
+            contact_id=contact.id,
+            channel=contact_pb2.CHANNEL_CHAT,
+            queue=QUEUE,
+            arrived_at=contact.arrived_at,
+            edge=f"omnichannel/{site}",
+        )
+        await self._until_known(self.router(site).RequestTask, request, within)
+        contact.acknowledged = time.monotonic()
+        return contact
+
+    def talking(self) -> list[Talk]:
+        """Who talks now."""
+        return [talk for talk in self.talks if talk.until is None]
+
+    async def line_at(self, site: str, contacts: Iterable[Contact]) -> bool:
+        """Whether a site's router knows that these wait."""
+        for contact in contacts:
+            try:
+                found = await rpc(
+                    self.router(site).GetTask(
+                        router_pb2.GetTaskRequest(tenant=TENANT, contact_id=contact.id), timeout=10
+                    )
+                )
+            except ServiceError:
+                return False
+            if found.task.state != router_pb2.TASK_STATE_QUEUED:
+                return False
+        return True
+
+    async def close(self) -> None:
+        """Ends all work and all connections."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(channels.close() for channels in self._channels))
+
+    async def _log_in(self, site: str, agent: str) -> None:
+        stub = self.stub(site, "router", router_pb2_grpc.RouterServiceStub, self.token(agent, "agent", agent))
+        request = router_pb2.LogInRequest(
+            request_id=uuid7(), tenant=TENANT, agent_id=agent, state=router_pb2.AGENT_STATE_READY
+        )
+        await self._until_known(stub.LogIn, request, 60.0)
+        task = asyncio.create_task(self._work(site, agent, stub), name=agent)
+        self._tasks.add(task)
+
+    async def _work(self, site: str, agent: str, router: Any) -> None:
+        """Follows the own stream of offers, through whatever happens to it."""
+        served: set[str] = set()
+        while True:
+            with contextlib.suppress(ServiceError, Exception):
+                request = router_pb2.WatchAgentRequest(tenant=TENANT, agent_id=agent)
+                async for update in router.WatchAgent(request):
+                    for task in update.agent.tasks:
+                        offer = task.reservation_id
+                        if task.state == router_pb2.TASK_STATE_RESERVED and offer not in served:
+                            served.add(offer)
+                            self.offered.append((time.monotonic(), site, agent, task.contact_id))
+                            taking = asyncio.create_task(self._take(site, agent, router, task.contact_id, offer))
+                            self._tasks.add(taking)
+                            taking.add_done_callback(self._tasks.discard)
+            await asyncio.sleep(_PAUSE)
+
+    async def _take(self, site: str, agent: str, router: Any, contact_id: str, reservation: str) -> None:
+        contact = self.contacts.get(contact_id)
+        if contact is None or contact.bound or reservation in contact.unbound:
+            return
+        contact.bound = reservation
+        talk = Talk(contact_id, agent, reservation, site, time.monotonic())
+        self.talks.append(talk)
+        request = router_pb2.AcceptReservationRequest(
+            request_id=f"accept/{reservation}",
+            tenant=TENANT,
+            agent_id=agent,
+            reservation_id=reservation,
+            contact_id=contact_id,
+        )
+        if not await self._said(router.AcceptReservation, request):
+            contact.bound = ""
+            contact.unbound.add(reservation)
+            self._ended(talk)
+            return
+        await asyncio.sleep(self.talk_seconds)
+        await self.hang_up.wait()
+        self._ended(talk)
+        end = router_pb2.EndContactRequest(
+            request_id=f"{contact_id}/end", tenant=TENANT, contact_id=contact_id, cause="customer"
+        )
+        await self._said(self.router(contact.site).EndContact, end)
+        complete = router_pb2.CompleteTaskRequest(
+            request_id=f"complete/{contact_id}", tenant=TENANT, agent_id=agent, contact_id=contact_id
+        )
+        await self._said(router.CompleteTask, complete)
+
+    async def _until_known(self, call: Any, request: Any, within: float) -> None:
+        """The directory's values reach the other site a moment after they are applied."""
+        limit, tries = time.monotonic() + within, 0
+        while True:
+            try:
+                await rpc(call(request, timeout=limit - time.monotonic()))
+                return
+            except ServiceError as error:
+                if error.code is not Code.NOT_FOUND or time.monotonic() > limit:
+                    raise
+            tries += 1
+            request.request_id = f"{request.request_id.partition('#')[0]}#{tries}"
+            await asyncio.sleep(_PAUSE)
+
+    async def _said(self, call: Any, request: Any) -> bool:
+        """Until it is taken or refused; retried with the same id while nobody answers."""
+        while True:
+            try:
+                await rpc(call(request, timeout=5))
+                return True
+            except ServiceError as error:
+                if not error.retryable and error.code not in {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED}:
+                    return False
+            await asyncio.sleep(_PAUSE)
+
+    def _ended(self, talk: Talk) -> None:
+        where = self.talks.index(talk)
+        self.talks[where] = Talk(*(getattr(talk, name) for name in Talk.__slots__[:-1]), until=time.monotonic())
+
+
+def _values(agents: Sequence[str]) -> list[directory_pb2.Value]:
+    d = directory_pb2
+    found = [
+        d.Value(
+            id="self", tenant=d.Tenant(name="Two sites", time_zone="UTC", language="en", connection_grace_ms=120_000)
+        ),
+        d.Value(id="default", pool=d.Pool(partition=PARTITION)),
+        d.Value(id="product.desk", attribute=d.Attribute(type=d.ATTRIBUTE_TYPE_PROFICIENCY, description="Everyone")),
+        d.Value(id="desk", plan=d.Plan(steps=[d.PlanStep(expression="product.desk >= 1")])),
+        d.Value(
+            id=QUEUE,
+            queue=d.Queue(
+                name="Desk", plan="desk", service_level_percent=80, service_level_ms=20_000, wrap_up_ms=1_000
+            ),
+        ),
+    ]
+    return found + [
+        d.Value(id=agent, agent=d.Agent(name=agent, attributes={"product.desk": "5"}, capacity={"chat": 1}))
+        for agent in agents
+    ]
