@@ -146,6 +146,7 @@ class _Checker:
             path = f"steps/{number}"
             self._duration(place, f"{path}/duration_ms", step.duration_ms)
             self._duration(place, f"{path}/skip_if_wait_above_ms", step.skip_if_wait_above_ms)
+            self._duration(place, f"{path}/skip_if_wait_below_ms", step.skip_if_wait_below_ms)
             self._priority(place, f"{path}/priority", step.priority)
         self._prompt_or_text(place, "overflow_prompt", value.overflow_prompt)
 

@@ -119,6 +119,7 @@ def _plan(m: pb.Plan) -> PlanValue:
                 tuple(Relaxing(r.expression, max(r.after_ms, 0)) for r in s.relax),
                 tuple(sorted(s.weights.items())),
                 tuple(Share(share.expression, share.part) for share in s.shares),
+                max(s.skip_if_wait_below_ms, 0),
             )
             for s in m.steps
         ),

@@ -75,7 +75,8 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`duration_ms` 0: until served. `priority` 0: as before. `skip_if_wait_above_ms` 0: never.
+    """`duration_ms` 0: until served. `priority` 0: as before. `skip_if_wait_above_ms`, `skip_if_wait_below_ms` 0:
+    never; an estimate that there is not skips nothing.
 
     `prefer` ranks those who match, the first expression first. `weights` (attribute, weight) say what counts, and how
     much, for the most proficient; empty counts the expression's attributes alike. `shares` divide the contacts who enter
@@ -92,6 +93,7 @@ class Step:
     relax: tuple[Relaxing, ...] = ()
     weights: tuple[tuple[str, int], ...] = ()
     shares: tuple[Share, ...] = ()
+    skip_if_wait_below_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

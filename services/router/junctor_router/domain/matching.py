@@ -389,9 +389,10 @@ def _skip(pool: PoolState, task: Task, plan: CompiledPlan, step: int) -> str | N
     settings = plan.steps[step].step
     if settings.skip_if_no_agent and not _anyone(pool, task, plan, step):
         return SKIPPED_NO_AGENT
-    if settings.skip_if_wait_above_ms:
+    if settings.skip_if_wait_above_ms or settings.skip_if_wait_below_ms:
         position = pool.lines.position(task.queue, task.key)
-        if estimate(position, pool.queues[task.queue].pace, pool.now) > settings.skip_if_wait_above_ms:
+        wait = estimate(position, pool.queues[task.queue].pace, pool.now)
+        if wait > (settings.skip_if_wait_above_ms or wait) or UNKNOWN < wait < settings.skip_if_wait_below_ms:
             return SKIPPED_WAIT
     return None
 

@@ -251,6 +251,7 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
                     [[r.expression, r.after_ms] for r in s.relax],
                     [list(w) for w in s.weights],
                     [[share.expression, share.part] for share in s.shares],
+                    s.skip_if_wait_below_ms,
                 ]
                 for s in plan.value.steps
             ]
@@ -327,8 +328,9 @@ def _plan(plain: list[Any]) -> PlanValue:
                 tuple(Relaxing(required, after) for required, after in relax),
                 tuple((name, weight) for name, weight in weights),
                 tuple(Share(text, part) for text, part in shares),
+                below,
             )
-            for text, duration, order, skip, wait, priority, prefer, relax, weights, shares in steps
+            for text, duration, order, skip, wait, priority, prefer, relax, weights, shares, below in steps
         ),
         overflow,
         prompt,

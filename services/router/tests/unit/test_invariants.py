@@ -63,6 +63,7 @@ steps = st.lists(
         st.lists(st.builds(Relaxing, expressions, st.sampled_from([0, 500, 2_000])), max_size=2).map(tuple),
         st.sampled_from([(), (("loan", 2), ("vip", 1))]),
         st.lists(st.builds(Share, expressions, st.sampled_from([0, 1, 30, 70])), max_size=2).map(tuple),
+        st.sampled_from([0, 0, 5_000]),
     ),
     max_size=3,
 ).map(tuple)

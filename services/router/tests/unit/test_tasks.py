@@ -266,3 +266,23 @@ def test_the_wait_is_estimated_from_the_pace_of_acceptances(centre):
     centre.arrive("busy")
     centre.accept("busy")
     assert [centre.arrive(f"c{n}").response.estimated_wait_ms for n in range(2)] == [30_000, 60_000]
+
+
+@pytest.mark.parametrize(
+    ("step", "skips"),
+    [
+        (Step("level >= 9", 10_000, skip_if_wait_below_ms=40_000), True),
+        (Step("level >= 9", 10_000, skip_if_wait_below_ms=20_000), False),
+        (Step("level >= 9", 10_000, skip_if_wait_above_ms=20_000), True),
+        (Step("level >= 9", 10_000, skip_if_wait_above_ms=40_000), False),
+    ],
+)
+def test_a_step_is_skipped_by_the_wait_that_is_estimated(centre, step, skips):
+    centre.queue("vip", step, Step(""))
+    assert centre.arrive("no-estimate", queue="vip").response.estimated_wait_ms == -1
+    assert centre.task("no-estimate").step == 0, "without an estimate nothing is skipped"
+    centre.do(CancelTask("no-estimate"))
+    pace = centre.pool.state.queues["vip"].pace
+    pace.extend(centre.now - 30_000 * n for n in (2, 1, 0))
+    centre.arrive("c1", queue="vip")
+    assert centre.task("c1").step == int(skips)

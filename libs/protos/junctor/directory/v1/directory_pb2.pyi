@@ -1258,6 +1258,7 @@ class PlanStep(_message.Message):
     RELAX_FIELD_NUMBER: _builtins.int
     WEIGHTS_FIELD_NUMBER: _builtins.int
     SHARES_FIELD_NUMBER: _builtins.int
+    SKIP_IF_WAIT_BELOW_MS_FIELD_NUMBER: _builtins.int
     expression: _builtins.str
     """CEL over the agent's attributes and the contact's `data`; empty is everyone."""
     duration_ms: _builtins.int
@@ -1270,6 +1271,8 @@ class PlanStep(_message.Message):
     """Skips it where the estimated wait is above this, in milliseconds; 0 never."""
     priority: _builtins.int
     """The contact's priority from this step on; 0 keeps it."""
+    skip_if_wait_below_ms: _builtins.int
+    """Skips it where the estimated wait is below this, in milliseconds; 0 never."""
     @_builtins.property
     def prefer(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """CEL that ranks the agents who match without excluding anyone; the first counts before the others."""
@@ -1299,10 +1302,11 @@ class PlanStep(_message.Message):
         relax: _abc.Iterable[Global___Relaxing] | None = ...,
         weights: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         shares: _abc.Iterable[Global___Share] | None = ...,
+        skip_if_wait_below_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_ms", b"duration_ms", "expression", b"expression", "order", b"order", "prefer", b"prefer", "priority", b"priority", "relax", b"relax", "shares", b"shares", "skip_if_no_agent", b"skip_if_no_agent", "skip_if_wait_above_ms", b"skip_if_wait_above_ms", "weights", b"weights"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_ms", b"duration_ms", "expression", b"expression", "order", b"order", "prefer", b"prefer", "priority", b"priority", "relax", b"relax", "shares", b"shares", "skip_if_no_agent", b"skip_if_no_agent", "skip_if_wait_above_ms", b"skip_if_wait_above_ms", "skip_if_wait_below_ms", b"skip_if_wait_below_ms", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
