@@ -19,7 +19,7 @@ from junctor_journal import topics
 from junctor_journal.chain_reader import ChainReader, Reading
 from junctor_journal.cloud_events import dead_letter_record, epoch_record, event_records, published_position
 from junctor_journal.entry_read import EntryRead
-from junctor_journal.errors import LogUnavailable, RecordTooLarge
+from junctor_journal.errors import LogUnavailable, RecordTooLarge, Restoring
 from junctor_journal.follower import Follower
 from junctor_journal.log import Log, NewRecord, TopicPartition
 from junctor_journal.reader import Verdict
@@ -185,7 +185,7 @@ class Relay:
             try:
                 await do()
                 return
-            except LogUnavailable:
+            except (LogUnavailable, Restoring):
                 await asyncio.sleep(_RETRY_SECONDS)
             except Exception:
                 log.exception("a relay failed", extra={"service": self._service, "partition": self._partition})
