@@ -12,12 +12,10 @@ from google.protobuf.message import DecodeError
 from junctor.journal.v1 import journal_pb2 as pb
 
 from junctor_journal import topics
-from junctor_journal.chain_reader import ChainPlace, JournalPlace
-from junctor_journal.lineage import Begun
+from junctor_journal.chain_place import place_fields, place_of
+from junctor_journal.chain_reader import ChainPlace
 from junctor_journal.log import Log, TopicPartition
 from junctor_journal.partition_state import FORMAT
-from junctor_journal.reader import ReaderPlace
-from junctor_journal.record import pair
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +57,8 @@ async def write_snapshot(
         snapshot_id=name,
         chunks=count,
         sha256=digest.digest(),
-        site_epoch=place.site_epoch,
-        seq=place.seq,
-        hash=place.hash,
         format=FORMAT,
-        journals=[_journal_to_proto(topic, at) for topic, at in place.journals.items()],
-        begun=[_begun_to_proto(begun, place.site_epoch) for begun in place.begun],
+        **place_fields(place),
     )
 
 
@@ -122,7 +116,7 @@ def _see(found: _Found, value: bytes | None, accept: Callable[[ChainPlace], bool
     elif record.HasField("manifest"):
         manifest = record.manifest
         chunks = found.chunks.pop(manifest.snapshot_id, {})
-        place = _place(manifest)
+        place = place_of(manifest)
         if accept(place) and (found.best is None or _rank(place) > _rank(found.best.place)):
             found.best = _closed(manifest, place, chunks) or found.best
 
@@ -140,41 +134,6 @@ def _closed(manifest: pb.SnapshotManifest, place: ChainPlace, chunks: Mapping[in
         log.warning("a snapshot is not whole", extra={"seq": manifest.seq})
         return None
     return Snapshot(place, tuple(_pieces(b"".join(data))))
-
-
-def _journal_to_proto(topic: str, at: JournalPlace) -> pb.JournalPlace:
-    place = at.place
-    return pb.JournalPlace(
-        topic=topic,
-        next_offset=at.next_offset,
-        epoch=place.epoch.to_proto(),
-        owner_id=place.owner_id,
-        address=place.address,
-        site=place.site,
-        seq=place.seq,
-        hash=place.hash,
-        cut=place.cut,
-        begun=place.begun,
-    )
-
-
-def _begun_to_proto(begun: Begun, applied: int) -> pb.BegunEpoch:
-    found = pb.BegunEpoch(started=begun.started, topic=begun.topic)
-    if begun.site_epoch <= applied:
-        found.started.ClearField("reissued")
-    return found
-
-
-def _place(manifest: pb.SnapshotManifest) -> ChainPlace:
-    journals = {
-        one.topic: JournalPlace(
-            one.next_offset,
-            ReaderPlace(pair(one.epoch), one.owner_id, one.seq, one.hash, one.cut, one.address, one.site, one.begun),
-        )
-        for one in manifest.journals
-    }
-    begun = tuple(Begun(one.started, one.topic) for one in manifest.begun)
-    return ChainPlace(manifest.site_epoch, manifest.seq, manifest.hash, journals, begun)
 
 
 def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -6,15 +6,11 @@ another one is dropped and read again from the journal.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from junctor.directory.v1 import directory_pb2 as pb
-from junctor_journal.reader import ReaderPlace
-from junctor_journal.record import EpochPair
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -24,7 +20,6 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    Text,
     create_engine,
     delete,
     event,
@@ -33,15 +28,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Engine, make_url
 
-FORMAT = 1
+FORMAT = 2
 _METADATA = MetaData()
 _FORMAT = Table("directory_format", _METADATA, Column("format", Integer, primary_key=True))
 _PLACE = Table(
     "directory_place",
     _METADATA,
     Column("partition", Integer, primary_key=True, autoincrement=False),
-    Column("next_offset", BigInteger, nullable=False),
-    Column("place", Text, nullable=False),
+    Column("place", LargeBinary, nullable=False),
 )
 _VALUE = Table(
     "directory_value",
@@ -85,11 +79,11 @@ class ReadModel:
     def close(self) -> None:
         self._engine.dispose()
 
-    def places(self) -> dict[int, tuple[int, ReaderPlace]]:
-        """Next offset and reader's place by partition."""
+    def places(self) -> dict[int, bytes]:
+        """Where the journals are read to, by partition, as `write` was told."""
         with self._engine.connect() as connection:
             rows = connection.execute(select(_PLACE)).all()
-        return {row.partition: (row.next_offset, _place(row.place)) for row in rows}
+        return {row.partition: row.place for row in rows}
 
     def forget(self) -> None:
         """Empties everything, to be read again from the journal's beginning."""
@@ -97,19 +91,16 @@ class ReadModel:
             for table in (_PLACE, _VALUE, _REVISION):
                 connection.execute(delete(table))
 
-    def write(
-        self, partition: int, was: int, next_offset: int, place: ReaderPlace, applied: Sequence[pb.ConfigurationApplied]
-    ) -> None:
+    def write(self, partition: int, was: bytes, place: bytes, applied: Sequence[pb.ConfigurationApplied]) -> None:
         """Takes events and the place after them in one transaction. Raises `Overtaken` where the place is not at `was`."""
         with self._engine.begin() as connection:
-            query = select(_PLACE.c.next_offset).where(_PLACE.c.partition == partition).with_for_update()
-            if (connection.scalar(query) or 0) != was:
+            query = select(_PLACE.c.place).where(_PLACE.c.partition == partition).with_for_update()
+            if (connection.scalar(query) or b"") != was:
                 raise Overtaken
             for one in applied:
                 _take(connection, one)
             connection.execute(delete(_PLACE).where(_PLACE.c.partition == partition))
-            text = json.dumps(asdict(place) | {"hash": place.hash.hex()})
-            connection.execute(insert(_PLACE).values(partition=partition, next_offset=next_offset, place=text))
+            connection.execute(insert(_PLACE).values(partition=partition, place=place))
 
     def values(self, tenant: str, kind: str) -> list[pb.DirectoryValue]:
         """By kind and id; the empty kind gives all kinds."""
@@ -163,13 +154,6 @@ def _take(connection: Connection, applied: pb.ConfigurationApplied) -> None:
             value=revision.SerializeToString(deterministic=True),
         )
     )
-
-
-def _place(text: str) -> ReaderPlace:
-    fields = json.loads(text)
-    fields["epoch"] = EpochPair(*fields["epoch"])
-    fields["hash"] = bytes.fromhex(fields["hash"])
-    return ReaderPlace(**fields)
 
 
 def _engine(url: str) -> Engine:
