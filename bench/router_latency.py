@@ -28,7 +28,8 @@ async def measure(given: argparse.Namespace) -> list[Result]:
     runs: list[list[float]] = []
     late: list[float] = []
     with tempfile.TemporaryDirectory() as directory:
-        async with RouterSite(Path(directory)) as site:
+        async with RouterSite(Path(directory), given.ahead) as site:
+            result.notes += site.notes
             await router_worker.fill(site, router_worker.CENTRE)
             for number in range(PASSES):
                 run = await router_worker.live(site, number * RATE * SECONDS, RATE, SECONDS)

@@ -39,7 +39,8 @@ async def measure(given: argparse.Namespace) -> list[Result]:
     runs: dict[str, list[float]] = {"router": [], "core": [], "on": [], "off": [], "batch": []}
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)
-        async with PostgresServer(folder) as server, RouterSite(folder) as site:
+        async with PostgresServer(folder) as server, RouterSite(folder, given.ahead) as site:
+            result.notes += site.notes
             version = await server.version()
             await server.sql((HERE / "router_peer.sql").read_text())
             await router_worker.fill(site, CENTRE)

@@ -80,7 +80,8 @@ class Offers:
 async def measure(given: argparse.Namespace) -> list[Result]:
     result = Result("router-restart", HOW)
     with tempfile.TemporaryDirectory() as directory:
-        async with RouterSite(Path(directory)) as site:
+        async with RouterSite(Path(directory), given.ahead) as site:
+            result.notes += site.notes
             offers = Offers(site)
             following = asyncio.create_task(offers.follow())
             try:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +18,7 @@ from typing import IO, Any
 import psutil
 from junctor.directory.v1 import directory_pb2
 from junctor_journal import topics
+from junctor_journal.errors import LogUnavailable
 from junctor_journal.kafka import KafkaLog
 from junctor_journal.log import NewRecord, TopicPartition
 from junctor_local import places
@@ -30,13 +32,19 @@ _STEPS = {
     "configuration applied": "to the configuration applied",
     "partition owned": "to the first partition owned",
 }
+AHEAD = "-15"
+"""Niceness of the autogroups (sched(7)) of the bench with its routers, and of the broker."""
 NEEDED = (".router.", ".directory.", ".audit.", ".spans.", ".metrics.")
 
 
 class RouterSite:
-    """`async with RouterSite(folder) as site`: a broker, a token issuer, the router's topics. Routers are `spawn`ed."""
+    """`async with RouterSite(folder) as site`: a broker, a token issuer, the router's topics. Routers are `spawn`ed.
 
-    def __init__(self, folder: Path) -> None:
+    `ahead`: before what else runs on the machine (root), as `notes` says.
+    """
+
+    def __init__(self, folder: Path, ahead: bool = False) -> None:
+        self._ahead = ahead
         self.folder = folder
         self.kafka = KafkaServer(folder / "kafka", heap_mb=512)
         self.log = KafkaLog("", client_id="bench")
@@ -47,11 +55,18 @@ class RouterSite:
     async def __aenter__(self) -> RouterSite:
         (self.folder / "jwks.json").write_text(json.dumps(self._issuer.key.jwks()))
         threading.Thread(target=self._issuer.serve_forever, daemon=True).start()
-        await self.kafka.start()
+        starting = asyncio.create_task(self.kafka.start())
+        if self._ahead:
+            await until(lambda: self.kafka.pid, 10, "broker's process")
+            for process in ("self", str(self.kafka.pid)):
+                Path(f"/proc/{process}/autogroup").write_text(AHEAD)
+        await starting
         self.log = KafkaLog(self.kafka.bootstrap, client_id="bench")
         await self.log.start()
         declared = topics.declared(places.repository() / "topics.yaml")
         await self.log.ensure_topics([one for one in declared if any(part in f"{one.name}." for part in NEEDED)])
+        everything = [TopicPartition(self.journal.topic, p) for p in range(12)]
+        await until(lambda: self.log.end_offsets([*everything, self.inputs]), 60, "leader of each partition")
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -61,6 +76,10 @@ class RouterSite:
         await self.kafka.kill()
         self._issuer.shutdown()
         self._issuer.server_close()
+
+    @property
+    def notes(self) -> list[str]:
+        return [f"The processes went ahead of other programs (autogroup niceness {AHEAD})."] if self._ahead else []
 
     @property
     def journal(self) -> TopicPartition:
@@ -188,14 +207,15 @@ class RouterProcess:
 
 
 async def until(condition: Callable[[], Awaitable[Any] | Any], seconds: float, what: str, every: float = 0.05) -> Any:
-    """Waits for something true. Raises `TimeoutError` saying what did not come."""
+    """Waits for something true; a log that does not answer is asked again. Raises `TimeoutError` saying what did not come."""
     limit = time.monotonic() + seconds
     while True:
-        found = condition()
-        if asyncio.iscoroutine(found):
-            found = await found
-        if found:
-            return found
+        with suppress(LogUnavailable):
+            found = condition()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return found
         if time.monotonic() > limit:
             raise TimeoutError(f"within {seconds:.0f} s there was no {what}")
         await asyncio.sleep(every)

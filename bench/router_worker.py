@@ -47,7 +47,8 @@ HOW = (
 async def measure(given: argparse.Namespace) -> list[Result]:
     result = Result("router-worker", HOW)
     with tempfile.TemporaryDirectory() as directory:
-        async with RouterSite(Path(directory)) as site:
+        async with RouterSite(Path(directory), given.ahead) as site:
+            result.notes += site.notes
             await fill(site, CENTRE)
             await site.log.ensure_topics([TopicDeclaration(COPIES, 1)])
             script = Script(CENTRE, TALKING)
