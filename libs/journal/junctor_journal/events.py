@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from junctor_journal.cloud_events import Event, decode_event
+from junctor_journal.errors import LogUnavailable
 from junctor_journal.log import Log, Tail, TopicPartition
 
 Start = Literal["earliest", "latest"] | Mapping[TopicPartition, int]
@@ -22,8 +23,12 @@ class EventReader:
         self._positions: dict[TopicPartition, int] = {}
 
     async def start(self) -> None:
-        """Raises `LogUnavailable` (try again)."""
-        tps = [TopicPartition(topic, p) for topic in self._topics for p in range(await self._log.partitions(topic))]
+        """Raises `LogUnavailable` (try again), also where a topic is not made yet."""
+        counts = {topic: await self._log.partitions(topic) for topic in self._topics}
+        missing = [topic for topic, count in counts.items() if not count]
+        if missing:
+            raise LogUnavailable(f"there is no topic {', '.join(missing)} yet")
+        tps = [TopicPartition(topic, p) for topic, count in counts.items() for p in range(count)]
         begin = await self._log.begin_offsets(tps)
         if self._start == "latest":
             begin = await self._log.end_offsets(tps)

@@ -305,3 +305,9 @@ async def test_sources_are_sought_again_after_a_rebalance_and_not_while_it_is_un
     assert [owner.partition for owner in owners.wanting_seek()] == [0, 1, 2, 3]
     first = await ledger.command(add("1", 5))
     assert await ledger.command(add("1", 5)) == first
+
+
+async def test_a_reader_of_events_whose_topic_is_not_made_yet_says_so(log):
+    await EventReader(log, [topics.events("tally")]).start()
+    with pytest.raises(LogUnavailable, match="junctor.later.events.v1"):
+        await EventReader(log, [topics.events("tally"), topics.events("later")]).start()
