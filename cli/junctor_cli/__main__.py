@@ -12,6 +12,7 @@ COMMANDS = {
     "status": "what runs, where, and how it is",
     "logs": "what a component wrote",
     "token": "make a token for a person or a program",
+    "site": "two sites: who leads, what does not count, take over",
     "witness": "the third voter of two sites, in a third place",
     "topics": "make the topics that the services need",
     "check": "ask a site's parts whether they work",
