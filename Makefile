@@ -107,7 +107,7 @@ e2e-cluster: images ## install the chart on Kubernetes sites of this machine, ca
 	@nice -n 10 e2e/cluster/tools/build_kubernetes.sh '$(CACHE)/kubernetes/bin'
 	@$(MAKE) -s -f helm/tools.mk CACHE='$(CACHE)' '$(CACHE)/helm/.tools'
 	@e2e/cluster/tools/pause.sh '$(CACHE)/images/pause.tar'
-	@e2e/cluster/tools/images.sh
+	@$(PYTHON) e2e/cluster/tools/archive.py '$(CACHE)/images/oci' "$$(sed -n 's/^version = "\(.*\)"/\1/p' cli/pyproject.toml)" '$(CACHE)/images/images.tar'
 	@$(PYTHON) -m pytest -q -s -m cluster e2e/cluster
 
 .PHONY: helm-tools helm-lint helm-reference

@@ -1,4 +1,4 @@
-"""One site with Junctor installed, for this folder's tests; JUNCTOR_TEST__KEEP_CLUSTER leaves it up afterwards."""
+"""One site with Junctor installed, for this folder's tests; JUNCTOR_TEST__KEEP_CLUSTER leaves it up and finds it again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from e2e.cluster.figures import Figures
 from e2e.cluster.kubernetes import Cluster
-from e2e.cluster.release import InstalledSite, images_archive, version
+from e2e.cluster.release import InstalledSite, images_archive, next_version, version
 from e2e.stage import Stage
 
 
@@ -24,15 +24,17 @@ async def figures() -> AsyncIterator[Figures]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def installed(figures: Figures) -> AsyncIterator[InstalledSite]:
     """Profile `single` in a cluster that has the images."""
-    cluster = Cluster("a")
-    await cluster.up()
+    cluster, kept = Cluster("a"), bool(os.environ.get("JUNCTOR_TEST__KEEP_CLUSTER"))
+    site = InstalledSite(cluster)
     try:
-        await cluster.load(images_archive())
-        site = InstalledSite(cluster)
-        figures.installed(await site.install(version()))
+        if not (kept and await cluster.has(f"junctor-kafka:{next_version()}")):
+            await cluster.up()
+            await cluster.load(images_archive())
+        if not (kept and await site.found()):
+            figures.installed(await site.install(version()))
         yield site
     finally:
-        if not os.environ.get("JUNCTOR_TEST__KEEP_CLUSTER"):
+        if not kept:
             await cluster.down()
 
 

@@ -79,6 +79,14 @@ class Cluster:
         """Brings images to the node."""
         await run(HERE / "site.sh", self.name, "load", archive)
 
+    async def has(self, image: str) -> bool:
+        """Whether the site is up and its node has an image whose name ends so."""
+        socket = self.directory / "containerd" / "sock"
+        if not socket.exists():
+            return False
+        listed = await run("ctr", "-a", socket, "-n", "k8s.io", "images", "ls", "-q")
+        return any(line.endswith(f"/{image}") for line in listed.splitlines())
+
     async def kubectl(self, *arguments: str, input: str = "", limit: float = 120.0) -> str:
         return await run(
             places.cache() / "kubernetes" / "bin" / "kubectl", *arguments, env=self.env, input=input, limit=limit

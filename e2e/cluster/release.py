@@ -16,7 +16,7 @@ from junctor_local import places
 from junctor_local.clickhouse_configuration import ANALYST, DATABASE
 from junctor_local.tokens import SigningKey, signing_key
 
-from e2e.cluster.kubernetes import Cluster
+from e2e.cluster.kubernetes import Cluster, CommandFailed
 
 CHART = Path(__file__).parents[2] / "helm" / "junctor"
 NAMESPACE = RELEASE = "junctor"
@@ -44,6 +44,14 @@ class InstalledSite:
         await self._learn()
         return took
 
+    async def found(self) -> bool:
+        """Whether the release is there from an earlier run."""
+        try:
+            await self._learn()
+        except (CommandFailed, KeyError):
+            return False
+        return True
+
     async def upgrade(self, tag: str) -> float:
         """`helm upgrade --wait` to images of another tag; returns how long it took in seconds."""
         began = time.monotonic()
@@ -66,8 +74,8 @@ class InstalledSite:
         return {pod["metadata"]["name"]: pod["spec"]["containers"][0]["image"] for pod in pods}
 
     async def restarts(self) -> dict[str, int]:
-        """How often each container was started again, where it was."""
-        pods = await self.cluster.objects("pods", "-n", NAMESPACE)
+        """How often each pod's container was started again, where it was; jobs may try until Kafka is there."""
+        pods = await self.cluster.objects("pods", "-n", NAMESPACE, "--field-selector=status.phase=Running")
         statuses = {pod["metadata"]["name"]: pod["status"].get("containerStatuses", []) for pod in pods}
         return {name: count for name, found in statuses.items() if (count := sum(s["restartCount"] for s in found))}
 

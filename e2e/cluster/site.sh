@@ -6,6 +6,8 @@
 # kube-proxy and DNS of its own; `witness` has the first two only: a place for a Lease. Pods and Services are routed from
 # this machine and from the other site, so phones and clients outside reach them. `cut` takes the site's link away.
 set -euo pipefail
+archives=()
+for archive in "${@:3}"; do archives+=("$(realpath "$archive")"); done
 cd "$(dirname "$0")/../.."
 site=${1:?a, b or witness} verb=${2:?up, down, cut, mend or load}
 cache=${JUNCTOR_CACHE:-$PWD/.local}
@@ -221,6 +223,6 @@ case $verb in
   down) down ;;
   cut) ip link set $link down ;;
   mend) ip link set $link up ;;
-  load) shift 2; for tar in "$@"; do ctr -a containerd/sock -n k8s.io images import "$tar" > /dev/null; done ;;
+  load) for tar in "${archives[@]}"; do ctr -a containerd/sock -n k8s.io images import "$tar" > /dev/null; done ;;
   *) echo "site.sh <a|b|witness> <up|down|cut|mend|load>" >&2; exit 2 ;;
 esac
