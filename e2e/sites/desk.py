@@ -86,7 +86,7 @@ class Desk:
             self._services[site] = self.stub(site, "router", router_pb2_grpc.RouterServiceStub, token)
         return self._services[site]
 
-    async def configure(self, site: str, agents: Sequence[str], within: float = 60.0) -> None:
+    async def configure(self, site: str, agents: Sequence[str], within: float = 240.0) -> None:
         """The tenant, by the directory of that site; returns when the change is in force there."""
         stub = self.stub(
             site, "directory", directory_pb2_grpc.DirectoryServiceStub, self.token("administrator", "administrator")
@@ -94,13 +94,13 @@ class Desk:
         request = directory_pb2.ApplyConfigurationRequest(
             request_id=uuid7(), tenant=TENANT, values=_values(agents), comment="two sites"
         )
-        await rpc(stub.ApplyConfiguration(request, timeout=within))
+        await rpc(stub.ApplyConfiguration(request, timeout=min(within, 60.0)))
 
     async def staff(self, site: str, agents: Iterable[str]) -> None:
         """Logs agents in at a site and lets them work there until the desk is closed."""
         await asyncio.gather(*(self._log_in(site, agent) for agent in agents))
 
-    async def arrive(self, site: str, arrived_at: int | None = None, within: float = 30.0) -> Contact:
+    async def arrive(self, site: str, arrived_at: int | None = None, within: float = 240.0) -> Contact:
         """A new contact at a site's edge, whose request is acknowledged when this returns. Raises `ServiceError`."""
         contact = Contact(uuid7(), site, arrived_at or time.time_ns() // 1_000_000, time.monotonic())
         self.contacts[contact.id] = contact
@@ -148,7 +148,7 @@ class Desk:
         request = router_pb2.LogInRequest(
             request_id=uuid7(), tenant=TENANT, agent_id=agent, state=router_pb2.AGENT_STATE_READY
         )
-        await self._until_known(stub.LogIn, request, 60.0)
+        await self._until_known(stub.LogIn, request, 240.0)
         task = asyncio.create_task(self._work(site, agent, stub), name=agent)
         self._tasks.add(task)
 
@@ -201,17 +201,18 @@ class Desk:
         await self._said(router.CompleteTask, complete)
 
     async def _until_known(self, call: Any, request: Any, within: float) -> None:
-        """The directory's values reach the other site a moment after they are applied."""
-        limit, tries = time.monotonic() + within, 0
+        """Also where the directory's values are still on their way to that site. Nobody there: the same id once more."""
+        limit, first, tries = time.monotonic() + within, request.request_id, 0
         while True:
             try:
-                await rpc(call(request, timeout=limit - time.monotonic()))
+                await rpc(call(request, timeout=10))
                 return
             except ServiceError as error:
-                if error.code is not Code.NOT_FOUND or time.monotonic() > limit:
+                if time.monotonic() > limit or not (error.code is Code.NOT_FOUND or _may_be_retried(error)):
                     raise
-            tries += 1
-            request.request_id = f"{request.request_id.partition('#')[0]}#{tries}"
+                if error.code is Code.NOT_FOUND:
+                    tries += 1
+                    request.request_id = f"{first}#{tries}"
             await asyncio.sleep(_PAUSE)
 
     async def _said(self, call: Any, request: Any) -> bool:
@@ -221,13 +222,17 @@ class Desk:
                 await rpc(call(request, timeout=5))
                 return True
             except ServiceError as error:
-                if not error.retryable and error.code not in {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED}:
+                if not _may_be_retried(error):
                     return False
             await asyncio.sleep(_PAUSE)
 
     def _ended(self, talk: Talk) -> None:
         where = self.talks.index(talk)
         self.talks[where] = Talk(*(getattr(talk, name) for name in Talk.__slots__[:-1]), until=time.monotonic())
+
+
+def _may_be_retried(error: ServiceError) -> bool:
+    return error.retryable or error.code in {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED}
 
 
 def _values(agents: Sequence[str]) -> list[directory_pb2.Value]:

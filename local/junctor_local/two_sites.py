@@ -30,7 +30,7 @@ from junctor_local.tokens import signing_key, workload_secret
 NAMES = ("a", "b")
 WITNESS = "witness"
 PARTITIONS = 12
-_READY_LIMIT = 120.0
+_READY_LIMIT = 300.0
 
 
 class Network(Protocol):
@@ -75,6 +75,7 @@ class TwoSites:
         preferred: Mapping[str, Sequence[int]] | None = None,
         settings: Mapping[str, str] | None = None,
         reach_far_kafka: bool = True,
+        processes: bool = True,
         ports: Mapping[str, SitePorts] | None = None,
     ) -> None:
         """`without`: parts of a site that are not started. `preferred`: what a site leads where nobody does, else a half each.
@@ -97,6 +98,7 @@ class TwoSites:
                 self.directory / name,
                 name=name,
                 ports=ports[name],
+                processes=processes,
                 services=services,
                 without=without,
                 settings={**self._settings(name, ports, reach_far_kafka), **(settings or {})},

@@ -58,10 +58,18 @@ class PoolConfig:
                 self._tell_pool_wide(item.tenant)
         if item.kind in _KINDS:
             self._tell((item.tenant, item.kind, item.id))
+        elif item.kind == "pool":
+            self._tell_all(item.tenant)
 
     def _tell_pool_wide(self, tenant: str) -> None:
         """A pool that is new needs what all pools of the tenant have."""
         for kind in POOL_WIDE:
+            for item in self._replica.all(kind, tenant):
+                self._tell((tenant, kind, item.id))
+
+    def _tell_all(self, tenant: str) -> None:
+        """A pool may lie in another partition now, which has nothing yet."""
+        for kind in _KINDS:
             for item in self._replica.all(kind, tenant):
                 self._tell((tenant, kind, item.id))
 

@@ -145,3 +145,21 @@ async def test_a_value_that_is_refused_holds_nothing_up_until_it_changes(scene):
     scene.log.refuse.clear()
     scene.replica.put("queue", "bad", 3, queue=directory.Queue())
     await until(lambda: "bad" in scene.log.fold.pool(TENANT, "default").state.queues)
+
+
+async def test_a_pool_that_comes_to_lie_in_another_partition_is_told_all_there(scene):
+    scene.log.partitions = 12
+    folds = {}
+    scene.log.state = lambda partition: folds.setdefault(partition, PoolsFold())
+
+    async def tell(input, deadline=None):
+        partition = scene.feed._configuration.partition(input.tenant, input.stream, 12)
+        return SimpleNamespace(refusal=folds[partition].apply(input, unpack(input.body), 1_000).refusal)
+
+    scene.log.tell = tell
+    scene.replica.put("agent", "ann", 1, agent=directory.Agent())
+    await scene.feed.start()
+    await until(lambda: scene.feed.ready)
+    scene.replica.put("pool", "default", 2, pool=directory.Pool(partition=3))
+    await scene.feed.applied(TENANT, "default", ("agent", "ann"))
+    assert "ann" in folds[3].pool(TENANT, "default").state.agents
