@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from sys import intern
 from typing import Any
 
 from google.protobuf.any_pb2 import Any as PackedAny
@@ -130,7 +131,8 @@ def _plan(m: pb.Plan) -> PlanValue:
 
 def _agent(m: pb.Agent) -> AgentValue:
     slots: dict[Channel, int] = {_CHANNELS[name]: count for name, count in m.capacity.items() if name in _CHANNELS}
-    return AgentValue(dict(m.attributes), m.device, slots, _interruptions(m.interruptions))
+    attributes = {intern(name): intern(text) for name, text in m.attributes.items()}
+    return AgentValue(attributes, m.device, slots, _interruptions(m.interruptions))
 
 
 def _interruptions(m: Mapping[str, pb.Interruption]) -> tuple[Interruption, ...]:

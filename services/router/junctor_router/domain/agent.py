@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any
 
 from junctor_router.domain import capacity
@@ -107,7 +108,12 @@ class Agent:
         (id, deleted, state, pending, reason, pending_reason, device, session, since, channels) = plain[:10]
         logged_in_at, handled, last_turn, tasks, rank, (attributes, phone, slots, rules), holders, lost = plain[10:]
         interruptions = tuple(interruption_from_plain(rule) for rule in rules)
-        value = AgentValue(dict(attributes), phone, {Channel(c): n for c, n in slots}, interruptions)
+        value = AgentValue(
+            {intern(name): intern(text) for name, text in attributes},
+            phone,
+            {Channel(c): n for c, n in slots},
+            interruptions,
+        )
         agent = cls(
             id, value, Member(id, {}, rank=rank), deleted, AgentState(state), AgentState(pending), reason, pending_reason,
             DeviceState(device), session, since, tuple(Channel(c) for c in channels), logged_in_at, handled, last_turn,

@@ -180,7 +180,8 @@ def _attribute(pool: PoolState, id: str, value: AttributeValue | None) -> None:
     pool.forget_compiled()
     pool.lines.retire()
     for name, plan in pool.plans.items():
-        pool.plans[name] = compile_plan(name, plan.version, plan.value, pool.parse, pool.attributes)
+        if plan.looks_at(id):
+            pool.plans[name] = compile_plan(name, plan.version, plan.value, pool.parse, pool.attributes)
     for agent in pool.agents.values():
         if id in agent.value.attributes:
             pool.rework["agent", agent.id] = "attribute_changed"

@@ -25,6 +25,10 @@ class CompiledStep:
     shares: tuple[tuple[int, Expression], ...] = ()
     """The parts of the contacts, each with who gets it."""
 
+    def attributes(self) -> set[str]:
+        expressions = (self.expression, *self.prefer, *(e for _, e in (*self.relaxing, *self.shares)))
+        return {name for expression in expressions for name in expression.attributes}
+
     def relaxed(self, in_step_ms: int) -> int:
         """How many of the relaxing expressions are required no more."""
         return sum(1 for after, _ in self.relaxing if after <= in_step_ms)
@@ -48,6 +52,10 @@ class CompiledPlan:
     value: PlanValue
     steps: tuple[CompiledStep, ...]
     warnings: tuple[str, ...] = ()
+
+    def looks_at(self, attribute: str) -> bool:
+        """Whether the attribute's type may matter to it; what could not be compiled may look at anything."""
+        return bool(self.warnings) or any(attribute in step.attributes() for step in self.steps)
 
 
 OPEN_PLAN = CompiledPlan("", 0, PlanValue(), (CompiledStep(Step(), Expression("", Constant(True), (), ())),))

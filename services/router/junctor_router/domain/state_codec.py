@@ -81,14 +81,19 @@ class Encoded:
 
     def restore(self, state: PoolState, pieces: Iterable[bytes]) -> None:
         """Fills an empty state. Raises `ValueError` for a format that it does not know."""
-        plain: dict[str, list[tuple[str, Any]]] = {}
+        rows: dict[str, list[bytes]] = {}
         for row in _split(pieces):
+            rows.setdefault(row[2 : row.index(b'"', 2)].decode(), []).append(row)
+        _restore(state, lambda kind: self._taken_over(rows.pop(kind, [])))
+        self._sum %= _MODULUS
+
+    def _taken_over(self, rows: list[bytes]) -> Iterator[tuple[str, Any]]:
+        """One after the other, so that only one is there in three forms."""
+        for row in rows:
             kind, id, content = self._codec.decode(row)
-            plain.setdefault(kind, []).append((id, content))
             self._rows[kind, id] = row
             self._sum += _digest(row)
-        self._sum %= _MODULUS
-        _restore(state, plain)
+            yield id, content
 
     def _update(self, state: PoolState) -> None:
         for key in state.dirty:
@@ -114,37 +119,38 @@ def _digest(row: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(row, digest_size=16).digest(), "big")
 
 
-def _restore(state: PoolState, rows: dict[str, list[tuple[str, Any]]]) -> None:
-    header = rows["header"][0][1]
+def _restore(state: PoolState, rows: Callable[[str], Iterable[tuple[str, Any]]]) -> None:
+    """`rows` gives those of a kind once: id and content."""
+    _, header = next(iter(rows("header")))
     if header[0] != FORMAT:
         raise ValueError(f"the state has format {header[0]}, this version reads {FORMAT}")
     _, state.now, state.reservations, state.deletions, tenant, holders, last_rank, rework, state.site_epoch = header
     state.tenant_value = _tenant(tenant)
     state.matrix = MATRIX.changed(state.tenant_value.interruptions)
-    for name, version in rows.get("version", []):
+    for name, version in rows("version"):
         kind, _, id = name.partition("/")
         state.versions[kind, id] = version
     state.holders = dict(holders)
     for holder, until in holders:
         state.timers.set(HOLDER, holder, until)
     state.rework = {(kind, id): cause for kind, id, cause in rework}
-    state.attributes = {id: AttributeType(plain) for id, plain in rows.get("attribute", [])}
-    state.calendars = {id: _calendar(plain) for id, plain in rows.get("calendar", [])}
-    state.scores = {id: tuple(Score(*score) for score in plain) for id, plain in rows.get("scores", [])}
-    for id, (version, plain) in rows.get("plan", []):
+    state.attributes = {id: AttributeType(plain) for id, plain in rows("attribute")}
+    state.calendars = {id: _calendar(plain) for id, plain in rows("calendar")}
+    state.scores = {id: tuple(Score(*score) for score in plain) for id, plain in rows("scores")}
+    for id, (version, plain) in rows("plan"):
         state.plans[id] = compile_plan(id, version, _plan(plain), state.parse, state.attributes)
-    for id, (version, value, pace, turns, errors, shared) in rows.get("queue", []):
+    for id, (version, value, pace, turns, errors, shared) in rows("queue"):
         queue = state.queues[id] = Queue(
             id, _queue(value), version, new_pace(pace), Errors(*errors), dict(shared), turns=turns
         )
         state.set_objective(queue)
-    members = [_restore_agent(state, plain, indexed) for _, (plain, indexed) in rows.get("agent", [])]
+    members = [_restore_agent(state, plain, indexed) for _, (plain, indexed) in rows("agent")]
     logged_in = [member for member in members if member.rank >= 0]
     state.index.restore(logged_in)
     state.ranking.restore(logged_in, last_rank)
-    for _, plain in sorted(rows.get("finished", []), key=lambda row: (row[1][5], row[0])):
+    for _, plain in sorted(rows("finished"), key=lambda row: (row[1][5], row[0])):
         state.remember(FinishedTask.from_plain(plain))
-    for _, (plain, line) in sorted(rows.get("task", [])):
+    for _, (plain, line) in sorted(rows("task")):
         _restore_task(state, plain, line)
     state.tasks_to_match.clear()
     state.agents_to_match.clear()
