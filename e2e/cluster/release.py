@@ -69,8 +69,8 @@ class InstalledSite:
         return await self.cluster.helm("test", RELEASE, "-n", NAMESPACE, "--logs", "--timeout", "5m")
 
     async def images(self) -> dict[str, str]:
-        """The image that each pod of the release runs, by the pod's name."""
-        pods = await self.cluster.objects("pods", "-n", NAMESPACE)
+        """The image that each running pod of the release has, by the pod's name."""
+        pods = await self.cluster.objects("pods", "-n", NAMESPACE, "--field-selector=status.phase=Running")
         return {pod["metadata"]["name"]: pod["spec"]["containers"][0]["image"] for pod in pods}
 
     async def restarts(self) -> dict[str, int]:
