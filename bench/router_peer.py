@@ -18,9 +18,9 @@ from bench.router_site import RouterSite
 
 CENTRE = Centre(agents=2_000, queues=1, attributes=1)
 TALKING = 800
-ASSIGNMENTS, PASSES = 6_000, 3
+ASSIGNMENTS, PASSES = 6_000, 2
 CLIENTS = (8, 32)
-SECONDS, BATCH = 8, 100
+SECONDS, BATCH = 5, 100
 TIMES = 10
 HERE = Path(__file__).parent
 HOW = (

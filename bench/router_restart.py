@@ -24,7 +24,7 @@ from bench.router_site import TENANT, RouterProcess, RouterSite, until
 
 CENTRE = Centre(agents=50_000, queues=500, attributes=300)
 WAITING = 10_000
-RUNS = 3
+RUNS = 2
 RESTART, TAKE_OVER = 5.0, 8.0
 """Seconds promised."""
 WAKE_EVERY = 0.05

@@ -57,7 +57,7 @@ class RouterSite:
         threading.Thread(target=self._issuer.serve_forever, daemon=True).start()
         starting = asyncio.create_task(self.kafka.start())
         if self._ahead:
-            await until(lambda: self.kafka.pid, 10, "broker's process")
+            await until(lambda: self.kafka.pid, 60, "broker's process")
             for process in ("self", str(self.kafka.pid)):
                 Path(f"/proc/{process}/autogroup").write_text(AHEAD)
         await starting

@@ -26,7 +26,7 @@ from bench.samples import summary
 
 CENTRE = Centre(agents=2_000, queues=100, attributes=60)
 TALKING = 800
-ASSIGNMENTS, PASSES = 8_000, 3
+ASSIGNMENTS, PASSES = 8_000, 2
 """Assignments of a backlog; times that each kind is run."""
 SUSTAINED, SECONDS = 1_500, 30
 """Assignments a second, and for how long."""
@@ -59,7 +59,8 @@ async def measure(given: argparse.Namespace) -> list[Result]:
                     runs[pump].append(await backlog(site, script, pump))
                 size = round(statistics.mean(runs["faust"][-1]["sizes"]))
                 runs["bare"].append(await _bare(site, runs["faust"][-1], size))
-                print(f"  pass {number + 1} of {PASSES} is done", flush=True)
+                rates = ", ".join(f"{kind} {found[-1]['rate']:,.0f}" for kind, found in runs.items())
+                print(f"  pass {number + 1} of {PASSES} is done: {rates} inputs/s", flush=True)
             sustained = await live(site, script.contacts, SUSTAINED, SECONDS)
     _tell(result, runs, sustained)
     return [result]
@@ -226,7 +227,7 @@ def _tell(result: Result, runs: dict[str, list[dict[str, Any]]], sustained: dict
     offers = [latency for _, latency in sustained["offer_ms"]]
     value = f"{rate:,.0f} assignments/s ({sustained['entries'] / sustained['seconds']:,.0f} inputs/s) over "
     value += f"{sustained['seconds']:.1f} s; request to offer p50 {summary(offers).p50:.0f}, p99 {summary(offers).p99:.0f} ms"
-    met = rate >= 0.97 * SUSTAINED
+    met = sustained["ended"] and rate >= 0.97 * SUSTAINED
     result.rows.append(Row(f"sustained at {SUSTAINED:,} assignments/s", value, f"{SUSTAINED:,} assignments/s", met))
     result.data["sustained"] = {
         "rate": rate,

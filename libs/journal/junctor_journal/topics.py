@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def key_of(tenant: str, stream: str) -> bytes:
     return f"{tenant}/{stream}".encode()
 
 
+@lru_cache(4_096)
 def partition_for(tenant: str, stream: str, partitions: int) -> int:
     """The partition of a stream, as any Kafka client with the default partitioner finds it."""
     return partition_of_key(key_of(tenant, stream), partitions)

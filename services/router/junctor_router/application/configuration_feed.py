@@ -78,8 +78,22 @@ class ConfigurationFeed:
             await asyncio.wait([self._task])
 
     def compare_all(self) -> None:
-        """Looks at every value again: another owner may have stopped half way."""
+        """Looks at every value again."""
         self._pending |= dict.fromkeys(self._configuration.names())
+        self._changed.set()
+
+    def compare_in(self, partition: int) -> None:
+        """Looks again at the values of tenants with a pool in the partition: another owner may have stopped half way."""
+        if not self._ready:
+            return
+        here: dict[str, bool] = {}
+        for name in self._configuration.names():
+            tenant = name[0]
+            if tenant not in here:
+                pools = self._configuration.pools(tenant)
+                here[tenant] = any(self._partition(tenant, pool) == partition for pool in pools)
+            if here[tenant]:
+                self._pending[name] = None
         self._changed.set()
 
     async def applied(self, tenant: str, pool: str, *names: tuple[str, str]) -> None:
@@ -124,6 +138,7 @@ class ConfigurationFeed:
             names = by_kind.get(kind, [])
             for start in range(0, len(names), AT_ONCE):
                 await self._tell(names[start : start + AT_ONCE])
+                await asyncio.sleep(0)
 
     async def _tell(self, names: list[ValueName]) -> None:
         told: list[tuple[ValueName, str, journal_pb2.Input]] = []
@@ -141,7 +156,7 @@ class ConfigurationFeed:
                 log.error(
                     "a directory value was refused", extra={"input_id": input.id, "reason": outcome.refusal.message}
                 )
-        for name in names:
+        for name in dict.fromkeys(name for name, _, _ in told):
             if not self._pools_to_tell(name):
                 self._pending.pop(name, None)
 

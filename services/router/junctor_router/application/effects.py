@@ -40,7 +40,7 @@ class RouterEffects:
     def on_ready(self, partition: int, fold: Any) -> None:
         """An earlier owner may have told only a part of the configuration."""
         if self.feed is not None:
-            self.feed.compare_all()
+            self.feed.compare_in(partition)
 
     def on_lost(self, partition: int) -> None:
         """Nothing: the next owner goes on from the state."""
