@@ -17,7 +17,7 @@ KILLS = int(os.environ.get("JUNCTOR_ROUTER_KILLS", "0"))
 AGENTS = tuple(f"agent{n}" for n in range(12))
 RATE = 30
 """Contacts a second."""
-UNDER_LOAD = 15
+UNDER_LOAD = 10
 """Contacts that are served between two faults, so that each one hits a worker at work."""
 
 
@@ -99,7 +99,7 @@ async def test_no_contact_is_lost_or_assigned_twice_and_no_stale_offer_is_accept
             load.do(body, f"in/{agent}")
         load.ask()
         await workers.served(1)
-        kills = KILLS or (3 if count == 1 else 2)
+        kills = KILLS or 2
         for number in range(kills):
             await workers.served(UNDER_LOAD)
             await workers.kill_owner(again_at_once=count == 1 or number % 2 == 0)
