@@ -56,6 +56,10 @@ test: setup helm-tools check-protos lint ## all checks and tests but those on a 
 	@$(PYTHON) -m junctor_testkit.twice -q -n 2 --dist loadfile -m "unit or contract or integration"
 	@$(PYTHON) -m junctor_testkit.twice -q -m e2e
 
+.PHONY: e2e-sites
+e2e-sites: setup ## two sites of processes: one is killed, the link is cut; judged, with RTO and a timeline of each fault
+	@JUNCTOR_SITES=long $(PYTHON) -m pytest -q -s e2e/sites --basetemp='$(CACHE)/e2e-sites'
+
 demo: setup ## a site, 20 calls and 5 chats, and the report
 	@$(BIN)/junctor demo
 

@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from junctor.contact.v1 import contact_pb2
 from junctor.directory.v1 import directory_pb2, directory_pb2_grpc
 from junctor.router.v1 import router_pb2, router_pb2_grpc
+from junctor_cli.register_view import holder
 from junctor_local.tokens import mint
 from junctor_local.two_sites import TwoSites
+from junctor_register.appointment import read_all
+from junctor_register.places import voters_at
+from junctor_register.voter import Voter
 from junctor_service.client import Channels, rpc
 from junctor_service.errors import Code, ServiceError
 from junctor_service.ids import uuid7
 from junctor_service.token_source import StaticToken
+
+from e2e.judge.intervals import Interval
 
 TENANT, QUEUE, PARTITION = "demo", "desk", 2
 _PAUSE = 0.2
@@ -66,7 +73,9 @@ class Desk:
         self.hang_up.set()
         self._key = sites["a"].key
         self._channels: list[Channels] = []
-        self._services: dict[str, Any] = {}
+        self._stubs: dict[tuple[str, str], Any] = {}
+        self._gone: dict[str, str] = {}
+        self._voters: Mapping[str, Voter] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def token(self, subject: str, role: str, agent: str | None = None, tenant: str = TENANT) -> str:
@@ -79,12 +88,29 @@ class Desk:
         self._channels.append(channels)
         return stub(channels.channel(self.sites[site].address(service)))
 
-    def router(self, site: str) -> Any:
-        """The router of a site as its edges call it."""
-        if site not in self._services:
-            token = self.token("service:omnichannel", "service", tenant="*")
-            self._services[site] = self.stub(site, "router", router_pb2_grpc.RouterServiceStub, token)
-        return self._services[site]
+    def router(self, site: str, agent: str = "") -> Any:
+        """The router of a site, or of the one that people go to instead, as an agent's workspace or its edges call it."""
+        site = self._gone.get(site, site)
+        if (site, agent) not in self._stubs:
+            token = (
+                self.token(agent, "agent", agent) if agent else self.token("service:omnichannel", "service", tenant="*")
+            )
+            self._stubs[site, agent] = self.stub(site, "router", router_pb2_grpc.RouterServiceStub, token)
+        return self._stubs[site, agent]
+
+    async def leader(self) -> str:
+        """The site that leads the tenant's pool, as a majority of the voters has it; "" for none."""
+        if self._voters is None:
+            token = mint(self._key, "service:e2e", "*", ["service", "register"], None, 3_600.0)
+            channels = Channels(StaticToken(token))
+            self._channels.append(channels)
+            places = [f"{name}={address}" for name, address in self.sites.voters("").items()]
+            self._voters = voters_at(places, "router", channels.channel, timeout=5.0)
+        return holder(await read_all(self._voters, limit=5.0), len(self._voters), PARTITION)[0]
+
+    def leave(self, site: str, to: str) -> None:
+        """Workspaces and customers of a site connect to that one; to their own again where it is the same."""
+        self._gone[site] = to
 
     async def configure(self, site: str, agents: Sequence[str], within: float = 240.0) -> None:
         """The tenant, by the directory of that site; returns when the change is in force there."""
@@ -113,13 +139,17 @@ class Desk:
             arrived_at=contact.arrived_at,
             edge=f"omnichannel/{site}",
         )
-        await self._until_known(self.router(site).RequestTask, request, within)
+        await self._until_known(site, "", "RequestTask", request, within)
         contact.acknowledged = time.monotonic()
         return contact
 
     def talking(self) -> list[Talk]:
         """Who talks now."""
         return [talk for talk in self.talks if talk.until is None]
+
+    def served(self, contacts: Iterable[Contact]) -> bool:
+        """Whether each of them has had their talk."""
+        return {contact.id for contact in contacts} <= {talk.contact for talk in self.talks if talk.until}
 
     async def line_at(self, site: str, contacts: Iterable[Contact]) -> bool:
         """Whether a site's router knows that these wait."""
@@ -144,37 +174,36 @@ class Desk:
         await asyncio.gather(*(channels.close() for channels in self._channels))
 
     async def _log_in(self, site: str, agent: str) -> None:
-        stub = self.stub(site, "router", router_pb2_grpc.RouterServiceStub, self.token(agent, "agent", agent))
         request = router_pb2.LogInRequest(
             request_id=uuid7(), tenant=TENANT, agent_id=agent, state=router_pb2.AGENT_STATE_READY
         )
-        await self._until_known(stub.LogIn, request, 240.0)
-        task = asyncio.create_task(self._work(site, agent, stub), name=agent)
+        await self._until_known(site, agent, "LogIn", request, 240.0)
+        task = asyncio.create_task(self._work(site, agent), name=agent)
         self._tasks.add(task)
 
-    async def _work(self, site: str, agent: str, router: Any) -> None:
+    async def _work(self, site: str, agent: str) -> None:
         """Follows the own stream of offers, through whatever happens to it."""
         served: set[str] = set()
         while True:
             with contextlib.suppress(ServiceError, Exception):
                 request = router_pb2.WatchAgentRequest(tenant=TENANT, agent_id=agent)
-                async for update in router.WatchAgent(request):
+                async for update in self.router(site, agent).WatchAgent(request):
                     for task in update.agent.tasks:
                         offer = task.reservation_id
                         if task.state == router_pb2.TASK_STATE_RESERVED and offer not in served:
                             served.add(offer)
                             self.offered.append((time.monotonic(), site, agent, task.contact_id))
-                            taking = asyncio.create_task(self._take(site, agent, router, task.contact_id, offer))
+                            taking = asyncio.create_task(self._take(site, agent, task.contact_id, offer))
                             self._tasks.add(taking)
                             taking.add_done_callback(self._tasks.discard)
             await asyncio.sleep(_PAUSE)
 
-    async def _take(self, site: str, agent: str, router: Any, contact_id: str, reservation: str) -> None:
+    async def _take(self, site: str, agent: str, contact_id: str, reservation: str) -> None:
         contact = self.contacts.get(contact_id)
         if contact is None or contact.bound or reservation in contact.unbound:
             return
         contact.bound = reservation
-        talk = Talk(contact_id, agent, reservation, site, time.monotonic())
+        talk = Talk(contact_id, agent, reservation, self._gone.get(site, site), time.monotonic())
         self.talks.append(talk)
         request = router_pb2.AcceptReservationRequest(
             request_id=f"accept/{reservation}",
@@ -183,7 +212,7 @@ class Desk:
             reservation_id=reservation,
             contact_id=contact_id,
         )
-        if not await self._said(router.AcceptReservation, request):
+        if not await self._said(site, agent, "AcceptReservation", request):
             contact.bound = ""
             contact.unbound.add(reservation)
             self._ended(talk)
@@ -194,18 +223,18 @@ class Desk:
         end = router_pb2.EndContactRequest(
             request_id=f"{contact_id}/end", tenant=TENANT, contact_id=contact_id, cause="customer"
         )
-        await self._said(self.router(contact.site).EndContact, end)
+        await self._said(contact.site, "", "EndContact", end)
         complete = router_pb2.CompleteTaskRequest(
             request_id=f"complete/{contact_id}", tenant=TENANT, agent_id=agent, contact_id=contact_id
         )
-        await self._said(router.CompleteTask, complete)
+        await self._said(site, agent, "CompleteTask", complete)
 
-    async def _until_known(self, call: Any, request: Any, within: float) -> None:
+    async def _until_known(self, site: str, agent: str, method: str, request: Any, within: float) -> None:
         """Also where the directory's values are still on their way to that site. Nobody there: the same id once more."""
         limit, first, tries = time.monotonic() + within, request.request_id, 0
         while True:
             try:
-                await rpc(call(request, timeout=10))
+                await rpc(getattr(self.router(site, agent), method)(request, timeout=10))
                 return
             except ServiceError as error:
                 if time.monotonic() > limit or not (error.code is Code.NOT_FOUND or _may_be_retried(error)):
@@ -215,11 +244,11 @@ class Desk:
                     request.request_id = f"{first}#{tries}"
             await asyncio.sleep(_PAUSE)
 
-    async def _said(self, call: Any, request: Any) -> bool:
+    async def _said(self, site: str, agent: str, method: str, request: Any) -> bool:
         """Until it is taken or refused; retried with the same id while nobody answers."""
         while True:
             try:
-                await rpc(call(request, timeout=5))
+                await rpc(getattr(self.router(site, agent), method)(request, timeout=5))
                 return True
             except ServiceError as error:
                 if not _may_be_retried(error):
@@ -229,6 +258,18 @@ class Desk:
     def _ended(self, talk: Talk) -> None:
         where = self.talks.index(talk)
         self.talks[where] = Talk(*(getattr(talk, name) for name in Talk.__slots__[:-1]), until=time.monotonic())
+
+
+def intervals(desk: Desk) -> list[Interval]:
+    """What the contacts' edges wrote down."""
+    return [Interval(talk.contact, talk.agent, talk.since, talk.until or math.inf) for talk in desk.talks]
+
+
+def in_turn(desk: Desk) -> list[Interval]:
+    """The same in the order of the decisions: a reservation's id names site epoch and counter, as its proto says."""
+    turns = {talk: tuple(map(int, talk.reservation.split(".")[2:4])) for talk in desk.talks}
+    places = {turn: place for place, turn in enumerate(sorted(turns.values()))}
+    return [Interval(talk.contact, talk.agent, places[turn]) for talk, turn in turns.items()]
 
 
 def _may_be_retried(error: ServiceError) -> bool:

@@ -115,9 +115,11 @@ class TwoSites:
         return self._sites[name]
 
     def voters(self, seen_from: str) -> dict[str, str]:
-        """The voters' addresses by name, as a place reaches them."""
+        """The voters' addresses by name, as a place reaches them; "" is a place that nothing lies between."""
         return {
-            name: f"{HOST}:{port}" if name == seen_from else self._network.between(seen_from, name, f"{HOST}:{port}")
+            name: f"{HOST}:{port}"
+            if seen_from in {name, ""}
+            else self._network.between(seen_from, name, f"{HOST}:{port}")
             for name, port in self._voter_ports.items()
         }
 
