@@ -12,7 +12,7 @@ from junctor_testkit.sip_phone import PhoneError
 from e2e.stage import LiveCall, Stage
 
 EVERY, TALK = 2.0, 3.0
-# A customer's phone repeats its INVITE for 32 seconds (RFC 3261, timer B).
+# A phone repeats its INVITE and its BYE for 32 seconds (RFC 3261, timers B and F).
 ANSWERED_WITHIN, TALKING_WITHIN = 35.0, 90.0
 
 
@@ -59,7 +59,7 @@ class Traffic:
             await asyncio.sleep(TALK)
             if live.call.state != "answered":
                 self.problems.append(f"call {number} was {live.call.state} while it was talked in")
-            status = await live.call.hang_up()
+            status = await live.call.hang_up(within=ANSWERED_WITHIN)
             if status != 200:
                 self.problems.append(f"call {number} hung up and was told {status}")
             self.served.append(live)
