@@ -31,7 +31,9 @@ def main() -> int:
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"which ones (all) - {known}")
     parser.add_argument("--calls", type=int, default=200, help="how many calls (200)")
     parser.add_argument("--together", type=int, default=3, help="calls at a time (3)")
-    parser.add_argument("--ahead", action="store_true", help="calls, router: ahead of what else runs on the machine (root)")
+    parser.add_argument(
+        "--ahead", action="store_true", help="calls, router: ahead of what else runs on the machine (root)"
+    )
     parser.add_argument("--cold", action="store_true", help="demo: in a fresh clone with nothing downloaded")
     parser.add_argument("--tests", action="store_true", help="demo: the time of `make test` too")
     parser.add_argument("--discard", action="store_true", help="keep nothing in bench/results")
