@@ -49,7 +49,10 @@ def draw(path: Path, assignments: Sequence[tuple[float, str]], marks: Sequence[M
         parts.append(
             f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{floor}" stroke="black" stroke-dasharray="4 3"/>'
         )
-        parts.append(f'<text x="{at + 4:.1f}" y="{floor + 36 + 16 * (number % 3)}">{escape(mark.words)}</text>')
+        side, anchor = (4, "start") if at < 0.7 * _WIDTH else (-4, "end")
+        parts.append(
+            f'<text x="{at + side:.1f}" y="{floor + 36 + 16 * (number % 3)}" text-anchor="{anchor}">{escape(mark.words)}</text>'
+        )
     step = max(1, round((last - first) / 12))
     for second in range(int(first // step) * step, int(last) + 1, step):
         if second >= first:
