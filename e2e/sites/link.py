@@ -65,6 +65,8 @@ class Link:
                 self._open.add(task)
                 try:
                     await self._connection(way, address, reader, writer)
+                except asyncio.CancelledError:
+                    return  # By `stop`: the streams' own callback cannot bear a cancelled task.
                 finally:
                     self._open.discard(task)
 
