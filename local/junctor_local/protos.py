@@ -4,13 +4,13 @@ import argparse
 import filecmp
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import grpc_tools  # type: ignore[import-untyped]
 from google.rpc import status_pb2
-from grpc_tools import protoc
 
 from junctor_local import places
 
@@ -26,10 +26,13 @@ def generate(output: Path) -> None:
     """Writes the whole package `junctor` into `output`, an empty folder: messages, stubs, their type stubs, descriptors."""
     sources = places.repository() / "proto"
     files = sorted(str(path.relative_to(sources)) for path in (sources / _PACKAGE).rglob("*.proto"))
-    # The type-stub plugins are console scripts beside this interpreter.
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    arguments = [
-        "protoc",
+    # The type-stub plugins are console scripts beside this interpreter. A process of its own: protoc forks, which one with
+    # threads may not survive.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = [
+        sys.executable,
+        "-m",
+        "grpc_tools.protoc",
         f"-I{sources}",
         f"-I{Path(status_pb2.__file__).parents[2]}",
         f"-I{Path(grpc_tools.__file__).parent / '_proto'}",
@@ -41,7 +44,7 @@ def generate(output: Path) -> None:
         f"--descriptor_set_out={output / _PACKAGE / DESCRIPTORS}",
     ]
     (output / _PACKAGE).mkdir()
-    if protoc.main([*arguments, *files]) != 0:
+    if subprocess.run([*command, *files], env={**os.environ, "PATH": path}, check=False).returncode != 0:
         raise NotGenerated("protoc failed, see above")
     for folder in sorted({path.parent for path in (output / _PACKAGE).rglob("*_pb2.py")}):
         for package in (folder, *folder.relative_to(output).parents):
