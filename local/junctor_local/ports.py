@@ -5,6 +5,7 @@ import os
 import random
 import socket
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 # Below Linux's range for outgoing connections (32768-60999), so that a stopped server gets its port back.
@@ -31,6 +32,14 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
         if not any(port in _reserved for port in ports) and _reserve(folder, host, ports):
             return ports
     raise OSError(f"no {count} consecutive free ports on {host} between {_FIRST} and {_LAST}")
+
+
+def release(ports: Iterable[int]) -> None:
+    """Gives up the reservation of ports that nothing of this process listens on any more."""
+    for port in ports:
+        lock = _reserved.pop(port, None)
+        if lock is not None:
+            os.close(lock)
 
 
 def port_is_free(port: int, host: str = "127.0.0.1") -> bool:

@@ -20,7 +20,14 @@ from junctor_local.clickhouse import ClickHouseServer
 from junctor_local.kafka import KafkaServer
 from junctor_local.mirror import copies_of
 from junctor_local.site_parts import ALL_SERVICES, SiteParts
-from junctor_local.site_ports import SERVICES, PortInUse, SitePorts, free_site_ports, standard_ports
+from junctor_local.site_ports import (
+    SERVICES,
+    PortInUse,
+    SitePorts,
+    free_site_ports,
+    release_ports,
+    standard_ports,
+)
 from junctor_local.site_state import ComponentState, Phase, SiteState
 from junctor_local.supervised import Supervised
 from junctor_local.tokens import SigningKey, signing_key, workload_secret
@@ -182,6 +189,7 @@ class Site:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+        release_ports(self.ports)
 
     def _parts(self, parts: SiteParts, real: Mapping[str, str]) -> list[Supervised]:
         local = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from junctor_local.ports import free_port, free_ports, port_is_free
+from junctor_local.ports import free_port, free_ports, port_is_free, release
 
 HOST = "127.0.0.1"
 
@@ -74,6 +74,11 @@ def free_site_ports() -> SitePorts:
     """Free ports that stay reserved for this process."""
     rtp = free_ports(_FREE_RTP_COUNT)
     return SitePorts({name: free_port() for name, _, _ in _STANDARD}, rtp[0], rtp[-1])
+
+
+def release_ports(ports: SitePorts) -> None:
+    """For free ports: others of this process may have them now."""
+    release([*ports.numbers.values(), *range(ports.rtp_first, ports.rtp_last + 1)])
 
 
 def _holder(port: int) -> str:

@@ -63,6 +63,7 @@ plans:
         order: most_proficient
         skip_if_no_agent: true
         skip_if_wait_above: 2m
+        skip_if_wait_below: 5s
         priority: 2
         prefer: [vip, region == "north"]
         relax: [{expression: loan >= 8, after: 15s}]

@@ -210,9 +210,10 @@ class ChainReader:
         return self._forward()
 
     def _pending(self, entry: pb.Entry) -> bool:
-        """Whether it may still come to count. False for what is passed; void ones are counted."""
+        """Whether it may still come to count. False for what is passed; void ones are counted. While held nothing is void:
+        a site epoch that is yet to be read may take in again what an earlier one left out."""
         epoch, seq = entry.epoch.site_epoch, entry.seq
-        if self.lineage.complete and not self.lineage.counts(epoch, seq):
+        if not self._held and self.lineage.complete and not self.lineage.counts(epoch, seq):
             self.void += 1
             return False
         return epoch > self.site_epoch or (epoch == self.site_epoch and seq > self.seq)

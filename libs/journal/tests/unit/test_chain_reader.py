@@ -4,7 +4,7 @@ however their mirrors lag, repeat and stop."""
 import random
 from dataclasses import dataclass, field
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from judge import chain
 from junctor.journal.v1 import journal_pb2 as pb
@@ -276,9 +276,10 @@ def test_a_reader_goes_on_from_its_place(world, data):
     assert second.ids() == read_on(world.journals).ids()
 
 
-@given(worlds(), st.data())
-@settings(max_examples=30, deadline=None)
-def test_what_is_held_counts_when_it_is_released(world, data):
+@given(worlds())
+@example(made(1070, 44))
+@settings(max_examples=100, deadline=None)
+def test_what_is_held_counts_when_it_is_released(world):
     follower = Follower()
     follower.chain.hold(1 << 60)
     follower.read(world.journals)
