@@ -56,7 +56,7 @@ class ChainPlace:
 
 
 class _Journal:
-    __slots__ = ("let_go", "next_offset", "queue", "reader", "safe", "topic")
+    __slots__ = ("left_out", "let_go", "next_offset", "queue", "reader", "safe", "topic")
 
     def __init__(self, topic: str, at: JournalPlace) -> None:
         self.topic = topic
@@ -67,11 +67,20 @@ class _Journal:
         """Where the queue's first entry is read again."""
         self.let_go: JournalPlace | None = None
         """Where the first entry that was let go is read again."""
+        self.left_out: dict[int, tuple[int, JournalPlace]] = {}
+        """By site epoch, the first entry that was dropped as void, and where it is read again."""
 
-    def place(self) -> JournalPlace:
+    def leave_out(self, entry: pb.Entry, at: JournalPlace) -> None:
+        self.left_out.setdefault(entry.epoch.site_epoch, (entry.seq, at))
+
+    def place(self, site_epoch: int) -> JournalPlace:
+        """For a chain in that site epoch: what was left out of it, or of a later one, may yet be taken in again."""
+        found = [at for epoch, (_, at) in self.left_out.items() if epoch >= site_epoch]
         if self.queue and self.safe is not None:
-            return self.safe
-        return self.let_go or JournalPlace(self.next_offset, replace(self.reader.place))
+            found.append(self.safe)
+        else:
+            found.append(self.let_go or JournalPlace(self.next_offset, replace(self.reader.place)))
+        return min(found, key=lambda at: at.next_offset)
 
 
 class ChainReader:
@@ -158,7 +167,7 @@ class ChainReader:
 
     def place(self) -> ChainPlace:
         """To go on from later. Readings already given are not given again."""
-        journals = {topic: journal.place() for topic, journal in self._journals.items()}
+        journals = {topic: journal.place(self.site_epoch) for topic, journal in self._journals.items()}
         return ChainPlace(self.site_epoch, self.seq, self.hash, journals, self.lineage.known())
 
     def rebuilt(self, base: ChainPlace | None, begin: Mapping[str, int]) -> ChainReader:
@@ -183,6 +192,9 @@ class ChainReader:
         if self._held or self._rewound or not self.lineage.complete:
             self._direct = False
             return ()
+        if self._taken_in_again():
+            self._rewound, self._direct = True, False
+            return (Reading(Verdict.REWIND, "", pb.JournalRecord()),)
         if self.site_epoch and not self.lineage.counts(self.site_epoch, self.seq):
             self._rewound, self._direct = True, False
             log.error(
@@ -192,16 +204,27 @@ class ChainReader:
             return (Reading(Verdict.REWIND, "", pb.JournalRecord()),)
         return self._forward()
 
+    def _taken_in_again(self) -> bool:
+        """Whether the newest site epoch counts what was left out before it was known."""
+        return any(
+            epoch >= self.site_epoch and self.lineage.counts(epoch, seq)
+            for journal in self._journals.values()
+            for epoch, (seq, _) in journal.left_out.items()
+        )
+
     def _later(self, journal: _Journal, reading: Reading) -> Sequence[Reading]:
         """An entry that is not simply the next: passed, void, or ahead of the others."""
         if self._rewound or journal.let_go is not None:
             return ()
         entry = reading.record.entry
+        before = replace(journal.reader.place, seq=entry.seq - 1, hash=entry.previous_hash)
+        at = JournalPlace(reading.offset, before)
         if not self._pending(entry):
+            if self._is_void(entry):
+                journal.leave_out(entry, at)
             return ()
         if not journal.queue:
-            before = replace(journal.reader.place, seq=entry.seq - 1, hash=entry.previous_hash)
-            journal.safe = JournalPlace(reading.offset, before)
+            journal.safe = at
         journal.queue.append(reading)
         if len(journal.queue) >= QUEUED:
             journal.let_go = JournalPlace(journal.next_offset, replace(journal.reader.place))
@@ -213,10 +236,19 @@ class ChainReader:
         """Whether it may still come to count. False for what is passed; void ones are counted. While held nothing is void:
         a site epoch that is yet to be read may take in again what an earlier one left out."""
         epoch, seq = entry.epoch.site_epoch, entry.seq
-        if not self._held and self.lineage.complete and not self.lineage.counts(epoch, seq):
+        if self._is_void(entry):
             self.void += 1
             return False
         return epoch > self.site_epoch or (epoch == self.site_epoch and seq > self.seq)
+
+    def _is_void(self, entry: pb.Entry) -> bool:
+        complete = self.lineage.complete and not self._held
+        return complete and not self.lineage.counts(entry.epoch.site_epoch, entry.seq)
+
+    def _drop_first(self, journal: _Journal) -> None:
+        entry = journal.queue.popleft().record.entry
+        if journal.safe is not None and self._is_void(entry):
+            journal.leave_out(entry, journal.safe)
 
     def _forward(self) -> Sequence[Reading]:
         found: list[Reading] = []
@@ -248,20 +280,22 @@ class ChainReader:
 
     def _next_entry(self) -> Reading | None:
         begun = self.lineage.begun(self.site_epoch)
-        queue = self._journals[begun.topic].queue if begun is not None else ()
-        while queue:
-            entry = queue[0].record.entry
+        if begun is None:
+            return None
+        journal = self._journals[begun.topic]
+        while journal.queue:
+            entry = journal.queue[0].record.entry
             if self._pending(entry):
                 is_next = entry.epoch.site_epoch == self.site_epoch and entry.seq == self.seq + 1
-                return queue.popleft() if is_next else None
-            queue.popleft()
+                return journal.queue.popleft() if is_next else None
+            self._drop_first(journal)
         return None
 
     def _prune(self) -> None:
         """Drops what is passed; an empty queue that was let go is filled again."""
         for journal in self._journals.values():
             while journal.queue and not self._pending(journal.queue[0].record.entry):
-                journal.queue.popleft()
+                self._drop_first(journal)
             if not journal.queue and journal.let_go is not None:
                 journal.reader = JournalReader(replace(journal.let_go.place))
                 journal.next_offset = self._seeks[journal.topic] = journal.let_go.next_offset
