@@ -12,11 +12,13 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 from grpc_status import rpc_status
+from junctor_journal.errors import JournalError
 from opentelemetry.trace import SpanKind, Status, StatusCode, get_current_span
 
 from junctor_service import logs
 from junctor_service.audit import Audit, Outcome
 from junctor_service.call_policy import check_request, check_role, for_tenant, rule_of, seconds_for
+from junctor_service.commands import service_error
 from junctor_service.deadlines import deadline_in
 from junctor_service.errors import RETRYABLE, Code, ServiceError, from_rpc_error, unavailable
 from junctor_service.settings import CommonSettings
@@ -230,6 +232,8 @@ class _Call:
                 return error
             case TokenRefused():
                 return ServiceError(Code.UNAUTHENTICATED, error.message, reason=error.refusal.value)
+            case JournalError():
+                return service_error(error)
             case KeysUnavailable():
                 return unavailable(str(error), reason="TOKEN_KEYS_UNAVAILABLE")
             case grpc.RpcError() if from_rpc_error(error).code in RETRYABLE:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from junctor_journal.errors import Restoring
 from junctor_service.client import Channels, rpc
 from junctor_service.deadlines import time_left
 from junctor_service.errors import Code, ServiceError, from_rpc_error, precondition
@@ -64,6 +65,8 @@ def servicer(probe):
                     self.tries += 1
                     if self.tries < 3:
                         raise ServiceError(Code.UNAVAILABLE, "Away.")
+                case "restoring":
+                    raise Restoring("The partition is being restored")
                 case "away":
                     self.tries += 1
                     raise ServiceError(Code.UNAVAILABLE, "Away.")
@@ -265,6 +268,13 @@ async def test_streams_both_ways(probe, serve, servicer, issuer):
         denied = stub.Follow(probe.pb2.LookRequest(), metadata=bearer(issuer.token(**AGENT)))
         assert (await refusal(denied.read())).reason == "WRONG_ROLE"
     await asyncio.wait_for(servicer.ended.wait(), 5)
+
+
+async def test_an_error_of_the_log_is_told_as_what_it_is(probe, serve, servicer, issuer):
+    site = await serve(servicer)
+    async with stub_for(probe, site.address) as stub:
+        told = await refusal(stub.Look(probe.pb2.LookRequest(act="restoring"), metadata=bearer(issuer.token())))
+    assert (told.code, told.retryable) == (Code.UNAVAILABLE, True)
 
 
 async def test_a_stream_ends_with_the_token_that_opened_it(probe, serve, servicer, issuer):
