@@ -100,7 +100,7 @@ class Performer:
             step = "bridge" if isinstance(error, MediaError) else "accept"
         if wanted.kind == "answer":
             code = NOT_ACCEPTABLE if isinstance(error, UnusableSdp) else UNAVAILABLE
-            self._at_edge(self._slot.edge.reject, wanted.subject, code)
+            self._slot.at_edge(self._slot.edge.reject, wanted.subject, code)
         reason = error.message if isinstance(error, ServiceError) else str(error)
         fact = cti_pb2.StepFailed(contact_id=contact_id, step=step, reason=reason, reservation_id=reservation)
         await self._record(call, fact, f"{contact_id}/{wanted.key}/failed")
@@ -108,7 +108,7 @@ class Performer:
     # --- the customer's leg
 
     async def _answer(self, call: Call, leg_id: str) -> None:
-        self._at_edge(self._slot.edge.trying, leg_id)
+        self._slot.at_edge(self._slot.edge.trying, leg_id)
         sdp = await self._slot.media.answer_first(call.contact_id, self._slot.open(call.sdp, call.tenant))
         try:
             record = self._slot.edge.prepare_answer(leg_id, sdp)
@@ -119,7 +119,7 @@ class Performer:
         await self._record(call, fact, f"{leg_id}/answered")
 
     async def _send_answer(self, call: Call, leg_id: str) -> None:
-        self._at_edge(self._slot.edge.send_answer, leg_id)
+        self._slot.at_edge(self._slot.edge.send_answer, leg_id)
 
     async def _clear(self, call: Call, leg_id: str) -> None:
         await self._ending(call).clear(leg_id)
@@ -203,7 +203,7 @@ class Performer:
         await self._record(call, fact, f"{leg_id}/prepared")
 
     async def _send_invite(self, call: Call, leg_id: str) -> None:
-        self._at_edge(self._slot.edge.send_invite, leg_id)
+        self._slot.at_edge(self._slot.edge.send_invite, leg_id)
         if call.offer is not None and call.offer.site:
             await asyncio.sleep(OTHER_SITE_SECONDS)
             if self._silent(leg_id):
@@ -373,12 +373,6 @@ class Performer:
 
     async def _record(self, call: Call, fact: Message, id: str) -> None:
         await self._slot.record(fact, id, call.tenant, call.contact_id)
-
-    def _at_edge(self, command: Any, leg_id: str, *arguments: Any) -> None:
-        try:
-            command(leg_id, *arguments)
-        except (UnknownLeg, WrongState) as error:
-            log.info("leg moved on meanwhile", extra={"leg_id": leg_id, "error": str(error)})
 
 
 def _ticket(site: str, call: Call) -> Ticket:

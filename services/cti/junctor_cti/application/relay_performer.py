@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from google.protobuf.message import Message
 from junctor.cti.v1 import cti_pb2
@@ -44,7 +43,7 @@ class RelayPerformer:
             await self._record(relay, fact, f"{stream}/{wanted.key}/failed")
 
     async def _ring(self, relay: Relay, reservation_id: str) -> None:
-        self._at_edge(self._slot.edge.trying, relay.trunk.id)
+        self._slot.at_edge(self._slot.edge.trying, relay.trunk.id)
         leg_id, aor = f"{relay.stream}/phone", f"sip:{relay.device}@{self._realm}"
         if not self._slot.edge.contacts(aor):
             await self._no_phone(relay, leg_id, TEMPORARILY_UNAVAILABLE)
@@ -72,8 +71,8 @@ class RelayPerformer:
         await self._record(relay, fact, f"{leg_id}/prepared")
 
     async def _send_invite(self, relay: Relay, leg_id: str) -> None:
-        self._at_edge(self._slot.edge.send_invite, leg_id)
-        self._at_edge(self._slot.edge.progress, relay.trunk.id, RINGING)
+        self._slot.at_edge(self._slot.edge.send_invite, leg_id)
+        self._slot.at_edge(self._slot.edge.progress, relay.trunk.id, RINGING)
 
     async def _answer(self, relay: Relay, leg_id: str) -> None:
         answer = self._slot.open(relay.phone_sdp, relay.tenant)
@@ -86,10 +85,10 @@ class RelayPerformer:
         await self._record(relay, fact, f"{leg_id}/answered")
 
     async def _send_answer(self, relay: Relay, leg_id: str) -> None:
-        self._at_edge(self._slot.edge.send_answer, leg_id)
+        self._slot.at_edge(self._slot.edge.send_answer, leg_id)
 
     async def _refuse(self, relay: Relay, leg_id: str) -> None:
-        self._at_edge(self._slot.edge.reject, leg_id, relay.code)
+        self._slot.at_edge(self._slot.edge.reject, leg_id, relay.code)
         await self._ending(relay).gone(leg_id)
 
     async def _clear(self, relay: Relay, leg_id: str) -> None:
@@ -109,9 +108,3 @@ class RelayPerformer:
 
     async def _record(self, relay: Relay, fact: Message, id: str) -> None:
         await self._slot.record(fact, id, relay.tenant, relay.stream)
-
-    def _at_edge(self, command: Any, leg_id: str, *arguments: Any) -> None:
-        try:
-            command(leg_id, *arguments)
-        except (UnknownLeg, WrongState) as error:
-            log.info("leg moved on meanwhile", extra={"leg_id": leg_id, "error": str(error)})

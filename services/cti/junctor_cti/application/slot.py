@@ -26,7 +26,7 @@ from junctor_cti.application.edge_events import EdgeEvents
 from junctor_cti.application.entry_points import EntryPoints
 from junctor_cti.application.facts import Facts
 from junctor_cti.application.other_sites import OtherSites
-from junctor_cti.application.ports.edge import BadRecord, Edge, UnknownLeg
+from junctor_cti.application.ports.edge import BadRecord, Edge, UnknownLeg, WrongState
 from junctor_cti.application.ports.media import MediaPort
 from junctor_cti.domain.call import Call, Leg
 from junctor_cti.domain.decide import Line
@@ -142,6 +142,13 @@ class Slot:
             traceparent=contact_traceparent(contact) if contact else "",
         )
         return await self.facts.record(input)
+
+    def at_edge(self, command: Callable[..., None], leg_id: str, *arguments: Any) -> None:
+        """Gives the edge a command for a leg that may have moved on meanwhile: then nothing is sent."""
+        try:
+            command(leg_id, *arguments)
+        except (UnknownLeg, WrongState) as error:
+            log.info("leg moved on meanwhile", extra={"leg_id": leg_id, "error": str(error)})
 
     def open(self, text: str, tenant: str) -> str:
         """A sealed text of a call."""
