@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 # Below Linux's range for outgoing connections (32768-60999), so that a stopped server gets its port back.
-_FIRST, _LAST = 20000, 31999
+_RANGES, _SINGLES = range(20000, 28000), range(28000, 32000)
+# Ranges of at least so many ports lie apart, where single ports do not fill the space with holes.
+_LARGE = 16
 _reserved: dict[int, int] = {}
 
 
@@ -26,12 +28,13 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
     folder = Path(tempfile.gettempdir()) / f"junctor-ports-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     chooser = random.SystemRandom()
+    space = _RANGES if count >= _LARGE else _SINGLES
     for _ in range(2000):
-        first = chooser.randrange(_FIRST, _LAST + 2 - count)
+        first = chooser.randrange(space.start, space.stop + 1 - count)
         ports = list(range(first, first + count))
         if not any(port in _reserved for port in ports) and _reserve(folder, host, ports):
             return ports
-    raise OSError(f"no {count} consecutive free ports on {host} between {_FIRST} and {_LAST}")
+    raise OSError(f"no {count} consecutive free ports on {host} between {space.start} and {space.stop - 1}")
 
 
 def release(ports: Iterable[int]) -> None:

@@ -1,6 +1,7 @@
 """Which ports a site gets."""
 
 import pytest
+from junctor_local.ports import free_port, free_ports, release
 from junctor_local.site_ports import SERVICES, ports_from, standard_ports
 
 
@@ -23,3 +24,14 @@ def test_a_block_begins_where_it_is_told_and_does_not_overlap_itself() -> None:
 def test_a_block_out_of_range_is_refused(first: int) -> None:
     with pytest.raises(ValueError, match="not all between 1024 and 65535"):
         ports_from(first)
+
+
+def test_many_single_ports_leave_room_for_a_range() -> None:
+    singles = [free_port() for _ in range(600)]
+    try:
+        block = free_ports(200)
+        assert len(block) == 200
+        assert not set(block) & set(singles)
+        release(block)
+    finally:
+        release(singles)
