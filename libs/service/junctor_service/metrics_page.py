@@ -79,7 +79,7 @@ class MetricsPage:
         try:
             self._server = await asyncio.start_server(self._serve, host, self._listen.port, limit=_REQUEST_LIMIT)
         except OSError as error:
-            raise PortTaken(f"{self._listen} cannot be listened on: {error.strerror}") from error
+            raise PortTaken(self._listen, str(error.strerror)) from error
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self, deadline: float) -> None:

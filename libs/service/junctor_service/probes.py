@@ -36,9 +36,7 @@ class ProbeServer:
         try:
             self.port = server.add_insecure_port(str(self._listen))
         except RuntimeError as error:
-            raise PortTaken(
-                f"{self._listen} cannot be listened on: it is in use or not an address of this machine"
-            ) from error
+            raise PortTaken(self._listen) from error
         await server.start()
         self._server = server
 

@@ -14,6 +14,7 @@ from junctor_service.audit import Audit
 from junctor_service.call_guard import CallGuard
 from junctor_service.drain import remaining
 from junctor_service.health import Health, HealthServicer
+from junctor_service.setting_values import HostPort
 from junctor_service.settings import CommonSettings
 from junctor_service.telemetry import Telemetry
 from junctor_service.tls import server_credentials
@@ -39,6 +40,9 @@ class PortTaken(OSError):
     """The address cannot be listened on. Trying again helps only when whoever has it lets go."""
 
     retryable = False
+
+    def __init__(self, listen: HostPort, why: str = "it is in use or not an address of this machine") -> None:
+        super().__init__(f"{listen} cannot be listened on: {why}")
 
 
 class GrpcServer:
@@ -100,9 +104,7 @@ class GrpcServer:
             else:
                 self._port = server.add_secure_port(str(listen), credentials)
         except RuntimeError as error:
-            raise PortTaken(
-                f"{listen} cannot be listened on: it is in use or not an address of this machine"
-            ) from error
+            raise PortTaken(listen) from error
         await server.start()
         self._server = server
         log.info("gRPC server listens", extra={"address": self.address})
