@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from junctor.contact.v1 import contact_pb2
 from junctor.cti.v1 import cti_pb2
 from junctor.omnichannel.v1 import omnichannel_pb2
 
-PARTITIONS = 12
-TOPICS = ("junctor.cti.events.v1", "junctor.omnichannel.events.v1")
+from e2e.judge.edges import PARTITIONS, TOPICS
+from e2e.judge.reading import records
 
 
 @dataclass
@@ -83,20 +82,8 @@ def _talks(moves: list[tuple[int, int, str, str, str, bool]], finding: Finding) 
 
 
 async def _events(bootstrap: str) -> list[tuple[int, str, str, bytes]]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(topic, partition) for topic in TOPICS for partition in range(PARTITIONS)]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        for partition in partitions:
-            consumer.seek(partition, 0)
-        found: list[tuple[int, str, str, bytes]] = []
-        while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
-            for records in (await consumer.getmany(timeout_ms=300)).values():
-                for record in records:
-                    headers = {key: value.decode() for key, value in record.headers}
-                    found.append((record.timestamp, headers["ce_id"], headers["ce_type"], record.value or b""))
-        return found
-    finally:
-        await consumer.stop()
+    places = [(topic, partition) for topic in TOPICS for partition in range(PARTITIONS)]
+    return [
+        (found.at, found.headers["ce_id"], found.headers["ce_type"], found.value)
+        for found in await records(bootstrap, places)
+    ]
