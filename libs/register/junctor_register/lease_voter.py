@@ -7,6 +7,8 @@ answers. The Lease's own fields are left empty: they belong to leader election b
 from __future__ import annotations
 
 import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -25,8 +27,8 @@ _CONFLICT, _NOT_FOUND = 409, 404
 class LeaseVoter:
     """The Lease `junctor-register-<register>` of a namespace; made by the first write.
 
-    Needs the verbs get, create and update on leases. The client is synchronous, so each call runs in a thread; `timeout`
-    (seconds) ends it.
+    Needs the verbs get, create and update on leases. The client is synchronous, so each call runs in a thread of the voter's
+    own: an API server that does not answer keeps no other voter waiting. `timeout` (seconds) ends a call.
     """
 
     def __init__(self, client: ApiClient, namespace: str, register: str, *, timeout: float = 0.8) -> None:
@@ -34,6 +36,7 @@ class LeaseVoter:
         self._namespace = namespace
         self._name = f"junctor-register-{register}"
         self._timeout = timeout
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix=f"voter-{namespace}")
 
     async def read(self) -> Versioned:
         """See `Voter.read`."""
@@ -71,7 +74,8 @@ class LeaseVoter:
 
     async def _in_thread(self, call: Any) -> Any:
         try:
-            return await asyncio.to_thread(call, _request_timeout=self._timeout)
+            asked = partial(call, _request_timeout=self._timeout)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, asked)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise VoterUnavailable(f"The API server of {self._name} does not answer: {error}") from error
 
@@ -87,4 +91,9 @@ class LeaseVoter:
 
 
 def _unavailable(error: ApiException) -> VoterUnavailable:
-    return VoterUnavailable(f"The API server answers {error.status} {error.reason}")
+    """With the API server's own sentence, which names the account and the right that it lacks."""
+    try:
+        said = json.loads(error.body)["message"]
+    except (TypeError, ValueError, KeyError):
+        said = error.reason
+    return VoterUnavailable(f"The API server answers {error.status}: {said}")

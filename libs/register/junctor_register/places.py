@@ -41,17 +41,20 @@ def voters_at(
 
 def _lease(namespace: str, kubeconfig: str | None, register: str, timeout: float) -> Voter:
     # Imported where it is used: the client takes a second and 50 MB, and most installations have no Lease among the voters.
-    from kubernetes.client import ApiClient
+    from kubernetes.client import ApiClient, Configuration
     from kubernetes.config import ConfigException, load_incluster_config, new_client_from_config
 
     from junctor_register.lease_voter import LeaseVoter
 
+    settings = Configuration()
+    # The next round asks again; until then a request that is repeated would only be late.
+    settings.retries = False
     try:
         if kubeconfig:
-            client = new_client_from_config(kubeconfig)
+            client = new_client_from_config(kubeconfig, client_configuration=settings)
         else:
-            load_incluster_config()
-            client = ApiClient()
+            load_incluster_config(settings)
+            client = ApiClient(settings)
     except (ConfigException, OSError) as error:
         where = kubeconfig or "this pod's service account"
         raise ValueError(f"The API server of the Lease in {namespace} cannot be had from {where}: {error}") from error
