@@ -40,6 +40,7 @@ lint: setup ## ruff, mypy, import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(SOURCES)
+	@$(BIN)/mypy --explicit-package-bases helm e2e bench
 	@$(BIN)/lint-imports --no-cache
 
 test-unit: setup ## the unit tests, under a minute
@@ -53,8 +54,8 @@ router-faults: setup ## routers killed 50 times under load, one worker and two, 
 	@JUNCTOR_ROUTER_KILLS=$(or $(KILLS),50) $(PYTHON) -m pytest -q -s services/router/tests/integration/test_faults.py
 
 test: setup helm-tools check-protos lint ## all checks and tests but those on a cluster
-	@$(PYTHON) -m junctor_testkit.twice -q -n 2 --dist loadfile -m "unit or contract or integration"
-	@$(PYTHON) -m junctor_testkit.twice -q -m e2e
+	@$(PYTHON) -m junctor_testkit.twice -q -n 3 --dist loadfile -m "unit or contract or integration"
+	@$(PYTHON) -m junctor_testkit.twice -q -n 2 --dist loadfile --no-loadscope-reorder -m e2e
 
 .PHONY: e2e-sites
 e2e-sites: setup ## two sites of processes: one is killed, the link is cut; judged, with RTO and a timeline of each fault
@@ -99,7 +100,7 @@ model: $(TLC) ## check the protocol of two sites: naive variants must fail, rand
 model-long: $(TLC) ## the same, and the runs of docs/model/README.md (half an hour)
 	@$(MODEL) --long
 
-.PHONY: images image-requirements e2e-cluster
+.PHONY: images image-requirements e2e-api-server e2e-cluster
 images: setup ## container images of everything, with buildah and without a registry (as root; .local/images)
 	@e2e/cluster/tools/prerequisites.sh
 	@nice -n 5 docker/build.sh
@@ -107,9 +108,20 @@ images: setup ## container images of everything, with buildah and without a regi
 image-requirements: setup ## what each image installs, from what its program imports
 	@$(PYTHON) docker/closure.py
 
-e2e-cluster: images ## install the chart on Kubernetes sites of this machine, call through it, change it under traffic
-	@nice -n 10 e2e/cluster/tools/build_kubernetes.sh '$(CACHE)/kubernetes/bin'
-	@$(MAKE) -s -f helm/tools.mk CACHE='$(CACHE)' '$(CACHE)/helm/.tools'
+CLUSTER_TOOLS := $(CACHE)/kubernetes/bin
+API_SERVER := e2e/cluster/site.sh witness
+
+.PHONY: cluster-tools
+cluster-tools: setup helm-tools # Kubernetes and helm, each built once from its Go modules
+	@e2e/cluster/tools/prerequisites.sh
+	@nice -n 10 e2e/cluster/tools/build_kubernetes.sh '$(CLUSTER_TOOLS)'
+
+e2e-api-server: cluster-tools ## the chart's objects and rights, and votes in Leases, at a real API server (a minute, as root)
+	@$(API_SERVER) down && $(API_SERVER) up
+	@KUBECONFIG='$(CACHE)/kubernetes/witness/kubeconfig' $(PYTHON) -m pytest -q $(wildcard helm/tests/cluster libs/*/tests/cluster); \
+	  status=$$?; $(API_SERVER) down; exit $$status
+
+e2e-cluster: e2e-api-server images ## install the chart on Kubernetes sites of this machine, call through it, change it under traffic, lose a site
 	@e2e/cluster/tools/pause.sh '$(CACHE)/images/pause.tar'
 	@$(PYTHON) e2e/cluster/tools/archive.py '$(CACHE)/images/oci' "$$(sed -n 's/^version = "\(.*\)"/\1/p' cli/pyproject.toml)" '$(CACHE)/images/images.tar'
 	@$(PYTHON) -m pytest -q -s -m cluster e2e/cluster

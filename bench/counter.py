@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from grpc_tools import protoc
+from grpc_tools import protoc  # type: ignore[import-untyped]
 from junctor.journal.v1 import journal_pb2
 from junctor_journal import topics
 from junctor_journal.aggregates import Aggregate, AggregateFold
@@ -81,8 +81,8 @@ def _messages() -> Any:
     for file in files.file:
         pool.Add(file)
     module = ModuleType("counter_pb")
-    module.DESCRIPTOR = pool.FindFileByName("counter.proto")  # type: ignore[attr-defined]
-    for name, descriptor in module.DESCRIPTOR.message_types_by_name.items():  # type: ignore[attr-defined]
+    described = module.DESCRIPTOR = pool.FindFileByName("counter.proto")  # type: ignore[attr-defined]
+    for name, descriptor in described.message_types_by_name.items():
         setattr(module, name, message_factory.GetMessageClass(descriptor))
     return module
 
@@ -92,7 +92,7 @@ MAPPING = Mapping([counter_pb], [Count, CountResult, Counted, Counter])
 AGGREGATE = Aggregate(initial=Counter, decide=decide, evolve=evolve, state=Counter, rejected=Refused)
 
 
-def new_fold() -> AggregateFold:
+def new_fold() -> AggregateFold[Any]:
     return AggregateFold(AGGREGATE, MAPPING)
 
 

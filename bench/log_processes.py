@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -177,7 +178,13 @@ def _say_ready() -> None:
     print("ready", flush=True)
 
 
-ROLES = {"owner": owner, "commands": commands, "load": load, "backlog": backlog, "bare": bare}
+ROLES: dict[str, Callable[..., Coroutine[Any, Any, dict[str, Any]]]] = {
+    "owner": owner,
+    "commands": commands,
+    "load": load,
+    "backlog": backlog,
+    "bare": bare,
+}
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from junctor_local import health
@@ -100,7 +101,7 @@ async def _voters(directory: Path, stack: AsyncExitStack) -> list[str]:
         child = Child(name, [sys.executable, "-m", "junctor_local.witness"], directory / f"{name}.log", env=env)
         await child.start()
         stack.push_async_callback(child.kill)
-        await child.ready(lambda address=address: health.serving(address), 60)
+        await child.ready(partial(health.serving, address), 60)
         places.append(f"{name}={address}")
     return places
 

@@ -40,9 +40,9 @@ async def measure(given: argparse.Namespace) -> list[Result]:
     met = found.p50 <= P50_MS and found.p99 <= P99_MS
     target = f"p50 <= {P50_MS} ms, p99 <= {P99_MS} ms"
     result.rows.append(Row(f"request to offer at {RATE} assignments/s", value, target, met))
-    for number, run in enumerate(runs):
-        each = summary(run)
+    for number, offered in enumerate(runs):
+        each = summary(offered)
         result.rows.append(Row(f"- run {number + 1}", f"p50 {each.p50:.1f}, p95 {each.p95:.1f}, p99 {each.p99:.1f} ms"))
     result.rows.append(Row("- how late the sender was", f"p50 {summary(late).p50:.1f}, p99 {summary(late).p99:.1f} ms"))
-    result.data |= {"runs": [summary(run).as_json() for run in runs], "sender_late": summary(late).as_json()}
+    result.data |= {"runs": [summary(offered).as_json() for offered in runs], "sender_late": summary(late).as_json()}
     return [result]

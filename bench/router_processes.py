@@ -8,7 +8,7 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -201,7 +201,7 @@ async def bare(bootstrap: str, inputs: list[Any], offset: int, count: int, copie
     return {"rate": seen / seconds, "cpu_us": cpu / seen * 1e6}
 
 
-ROLES = {"live": live, "bare": bare}
+ROLES: dict[str, Callable[..., Coroutine[Any, Any, dict[str, Any]]]] = {"live": live, "bare": bare}
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)

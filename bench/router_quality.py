@@ -13,7 +13,7 @@ from bench.results_file import Result, Row
 
 sys.path.insert(0, str(places.repository() / "services" / "router" / "tests" / "parts"))
 
-from quality_worlds import SEEDS, SIZE, VALUED, Found, cardinality, value
+from quality_worlds import SEEDS, SIZE, VALUED, Found, cardinality, value  # type: ignore[import-not-found]
 
 HOW = (
     f"Seeds {SEEDS[0]} to {SEEDS[-1]}, the worlds of services/router/tests/parts/quality_worlds.py, through the router's "

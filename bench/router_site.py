@@ -104,7 +104,7 @@ class RouterSite:
     async def spawn(self, name: str = "one", pump: str = "faust", **environment: str) -> RouterProcess:
         """A router process, started but not ready. The same name is the same member of the group."""
         port = self._port_of(name)
-        router = RouterProcess(name, pump, port, self._environment(port, pump) | environment, self.folder)
+        router = RouterProcess(name, pump, port, {**self._environment(port, pump), **environment}, self.folder)
         self._routers.append(router)
         await router.start()
         return router

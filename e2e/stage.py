@@ -174,7 +174,10 @@ class Stage:
             ended = all(segment[2] for way in found.values() for segment in way)
             return found if ended and all(way[-1:] and way[-1][0] == "agent" for way in found.values()) else None
 
-        return await eventually(complete, within, "every contact is closed, to its talk, in ClickHouse")
+        rows: dict[str, list[tuple[str, str, str]]] = await eventually(
+            complete, within, "every contact is closed, to its talk, in ClickHouse"
+        )
+        return rows
 
 
 def served(agent_id: str) -> list[tuple[str, str, str]]:

@@ -152,7 +152,7 @@ class Link:
         lost = 0
         while lost < 8 and self._chance.random() < way.loss:
             lost += 1
-        return sum(max(_LEAST_RETRANSMISSION, 3 * way.delay) * 2**n for n in range(lost))
+        return sum(max(_LEAST_RETRANSMISSION, 3 * way.delay) * 2.0**n for n in range(lost))
 
     @contextlib.contextmanager
     def cut_off(self, one: str, other: str) -> Iterator[None]:
