@@ -21,7 +21,7 @@ async def figures() -> AsyncIterator[Figures]:
     measured.keep()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def installed(figures: Figures) -> AsyncIterator[InstalledSite]:
     """Profile `single` in a cluster that has the images."""
     cluster, kept = Cluster("a"), bool(os.environ.get("JUNCTOR_TEST__KEEP_CLUSTER"))
@@ -38,7 +38,7 @@ async def installed(figures: Figures) -> AsyncIterator[InstalledSite]:
             await cluster.down()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def stage(installed: InstalledSite) -> AsyncIterator[Stage]:
     """The end-to-end tests' tenant on the installed site, and phones and agents outside of it."""
     opened = Stage(installed)  # type: ignore[arg-type]

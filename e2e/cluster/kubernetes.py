@@ -75,6 +75,15 @@ class Cluster:
     async def mend(self) -> None:
         await run(HERE / "site.sh", self.name, "mend")
 
+    async def kill(self) -> float:
+        """Ends every process of the site at once, its containers' too, as where its power fails; when, by `time.monotonic`."""
+        said = await run(HERE / "site.sh", self.name, "kill")
+        return float(said.split()[-1])
+
+    async def back(self) -> None:
+        """Starts a killed site on what its disks have."""
+        await run(HERE / "site.sh", self.name, "back")
+
     async def load(self, archive: Path) -> None:
         """Brings images to the node."""
         await run(HERE / "site.sh", self.name, "load", archive)

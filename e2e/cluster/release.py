@@ -7,6 +7,7 @@ import json
 import sys
 import time
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,22 +23,27 @@ CHART = Path(__file__).parents[2] / "helm" / "junctor"
 NAMESPACE = RELEASE = "junctor"
 NODE_PORTS = {"sip": 30560, "http": 30080, "web_chat": 30090}
 GRPC_PORT = 50051
+LIMIT_SECONDS = 900.0
+LIMIT = f"{LIMIT_SECONDS - 30:.0f}s"
 
 
 @dataclass
 class InstalledSite:
-    """Installed with `install`; `address`, `key` and `clickhouse` are those of a local site."""
+    """Installed with `install`; `address`, `key` and `clickhouse` are those of a local site.
+
+    `values`: what goes on top of the profiles. `issuer`: the Secret with the key that signs tokens.
+    """
 
     cluster: Cluster
-    profile: str = "single"
-    values: dict[str, str] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ("single",)
+    values: Mapping[str, Any] = field(default_factory=dict)
+    issuer: str = f"{RELEASE}-issuer"
     _services: dict[str, str] = field(default_factory=dict)
     _key: SigningKey | None = None
     clickhouse: Any = None
 
     async def install(self, tag: str) -> float:
         """`helm install --wait`; returns how long it took in seconds."""
-        await self.cluster.kubectl("create", "namespace", NAMESPACE)
         began = time.monotonic()
         await self._helm("install", tag)
         took = time.monotonic() - began
@@ -61,7 +67,7 @@ class InstalledSite:
     async def rollback(self) -> float:
         """`helm rollback --wait` to the revision before; returns how long it took in seconds."""
         began = time.monotonic()
-        await self.cluster.helm("rollback", RELEASE, "-n", NAMESPACE, "--wait", "--timeout", "8m")
+        await self.cluster.helm("rollback", RELEASE, "-n", NAMESPACE, "--wait", "--timeout", LIMIT, limit=LIMIT_SECONDS)
         return time.monotonic() - began
 
     async def test(self) -> str:
@@ -112,10 +118,14 @@ class InstalledSite:
         """It ends with its cluster."""
 
     async def _helm(self, verb: str, tag: str) -> None:
-        options = [f"--set={name}={value}" for name, value in {**self.values, "global.image.tag": tag}.items()]
-        profile = CHART / "profiles" / f"{self.profile}.yaml"
+        own = self.cluster.directory / "values.json"
+        own.write_text(json.dumps(self.values))
+        files = [*(CHART / "profiles" / f"{profile}.yaml" for profile in self.profiles), own]
+        options = [f"--values={file}" for file in files]
+        where = ("-n", NAMESPACE, "--create-namespace") if verb == "install" else ("-n", NAMESPACE)
+        tagged = f"--set=global.image.tag={tag}"
         await self.cluster.helm(
-            verb, RELEASE, str(CHART), "-n", NAMESPACE, "-f", str(profile), *options, "--wait", "--timeout", "8m"
+            verb, RELEASE, str(CHART), *where, *options, tagged, "--wait", "--timeout", LIMIT, limit=LIMIT_SECONDS
         )
 
     async def _learn(self) -> None:
@@ -123,21 +133,19 @@ class InstalledSite:
         self._services = {service["metadata"]["name"]: service["spec"]["clusterIP"] for service in services}
         folder = self.cluster.directory / "issuer"
         folder.mkdir(mode=0o700, exist_ok=True)
-        (folder / "signing-key.pem").write_text(await self._secret("issuer", "signing-key.pem"))
+        (folder / "signing-key.pem").write_text(await self._secret(self.issuer, "signing-key.pem"))
         self._key = signing_key(folder)
         analyst = {
             "host": self._services[f"{RELEASE}-clickhouse"],
             "port": 9000,
             "user": ANALYST,
-            "password": await self._secret("clickhouse", "analyst-password"),
+            "password": await self._secret(f"{RELEASE}-clickhouse", "analyst-password"),
             "database": DATABASE,
         }
         self.clickhouse = SimpleNamespace(analyst=analyst)
 
-    async def _secret(self, component: str, key: str) -> str:
-        found = json.loads(
-            await self.cluster.kubectl("get", "secret", f"{RELEASE}-{component}", "-n", NAMESPACE, "-o", "json")
-        )
+    async def _secret(self, name: str, key: str) -> str:
+        found = json.loads(await self.cluster.kubectl("get", "secret", name, "-n", NAMESPACE, "-o", "json"))
         return base64.b64decode(found["data"][key]).decode()
 
 

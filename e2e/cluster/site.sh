@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# One Kubernetes site of one node on this machine, as root: site.sh <a|b|witness> <up|down|cut|mend|load> [image.tar …]
+# One Kubernetes site of one node on this machine, as root: site.sh <a|b|witness> <up|down|cut|mend|kill|back|load> [image.tar …]
 # Programs are taken from $JUNCTOR_CACHE/kubernetes/bin, state lies in $JUNCTOR_CACHE/kubernetes/<site>.
 #
 # A site is a network namespace at the bridge `sites` with an API server, etcd, scheduler, controllers, kubelet, containerd,
 # kube-proxy and DNS of its own; `witness` has the first two only: a place for a Lease. Pods and Services are routed from
-# this machine and from the other site, so phones and clients outside reach them. `cut` takes the site's link away.
-set -euo pipefail
+# this machine and from the other site, so phones and clients outside reach them. `cut` takes the site's link away; `kill`
+# ends all of its processes at once, as where its power fails, and `back` starts it on what its disks have.
+set -Eeuo pipefail
 archives=()
 for archive in "${@:3}"; do archives+=("$(realpath "$archive")"); done
 cd "$(dirname "$0")/../.."
-site=${1:?a, b or witness} verb=${2:?up, down, cut, mend or load}
+site=${1:?a, b or witness} verb=${2:?up, down, cut, mend, kill, back or load}
 cache=${JUNCTOR_CACHE:-$PWD/.local}
 bin=$cache/kubernetes/bin
 mkdir -p "$cache/kubernetes/$site"
@@ -25,7 +26,7 @@ export KUBECONFIG=$dir/kubeconfig
 spawn() {
   local name=$1
   shift
-  setsid nsenter --net=/var/run/netns/$ns "$@" > "$name.log" 2>&1 < /dev/null &
+  setsid nsenter --net=/var/run/netns/$ns "$@" >> "$name.log" 2>&1 < /dev/null &
   echo $! > "$name.pid"
 }
 wait_for() {
@@ -41,28 +42,66 @@ stop() {
   rm -f "$1.pid"
 }
 
+# The pods' network namespaces have names of their own.
+remember_networks() {
+  for container in $(timeout 10 ctr -a containerd/sock -n k8s.io containers ls -q 2> /dev/null); do
+    timeout 10 ctr -a containerd/sock -n k8s.io containers info "$container" 2> /dev/null | grep -o 'netns/cni-[0-9a-f-]*' || true
+  done | sed 's,^netns/,,' | sort -u - pods-networks -o pods-networks
+}
+
+forget_networks() {
+  for network in $(cat pods-networks 2> /dev/null); do ip netns del "$network" 2> /dev/null || true; done
+  rm -f pods-networks
+}
+
+# Shims outlive containerd: those that serve this site's socket.
+shims() { pgrep -f "containerd-shim.* -address $dir/containerd/" || true; }
+
+unmount() { awk -v d="$dir/" 'index($2, d) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount -l; }
+
 down() {
+  touch pods-networks
   stop kubelet
   if [ -S containerd/sock ]; then
-    # The pods' network namespaces have names of their own.
-    for container in $(timeout 10 ctr -a containerd/sock -n k8s.io containers ls -q 2> /dev/null); do
-      timeout 10 ctr -a containerd/sock -n k8s.io containers info "$container" 2> /dev/null | grep -o 'netns/cni-[0-9a-f-]*' || true
-    done | sort -u | sed 's,^netns/,,' > pods-networks
+    remember_networks
     tasks() { timeout 10 ctr -a containerd/sock -n k8s.io tasks "$@" 2> /dev/null; }
     for task in $(tasks ls -q); do tasks kill -s SIGKILL "$task" || true; done
     for _ in $(seq 50); do [ -z "$(tasks ls | grep RUNNING)" ] && break; sleep 0.1; done
     for task in $(tasks ls -q); do tasks rm -f "$task" > /dev/null || true; done
   fi
   for program in kube-proxy kube-scheduler kube-controller-manager coredns kube-apiserver containerd etcd; do stop $program; done
-  for network in $(cat pods-networks 2> /dev/null); do ip netns del "$network" 2> /dev/null || true; done
-  # Shims outlive containerd: those that serve this site's socket.
-  for process in $(pgrep -f "containerd-shim.* -address $dir/containerd/" || true); do kill -9 "$process" || true; done
-  awk -v d="$dir/" 'index($2, d) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount -l
+  forget_networks
+  for process in $(shims); do kill -9 "$process" || true; done
+  unmount
   ip netns del $ns 2> /dev/null || true
   ip link del $link 2> /dev/null || true
   for group in /sys/fs/cgroup/*/$ns; do [ -d "$group" ] && find "$group" -depth -type d -exec rmdir {} + 2> /dev/null || true; done
   cd /
   rm -rf "$dir"
+}
+
+in_containers() { find /sys/fs/cgroup/$ns /sys/fs/cgroup/*/$ns -name cgroup.procs -exec cat {} + 2> /dev/null | sort -un || true; }
+
+# Prints when it was, in seconds of this machine's uptime.
+kill_all() {
+  local programs containers
+  touch pods-networks
+  if [ -S containerd/sock ]; then remember_networks; fi
+  programs=$(cat kubelet.pid containerd.pid 2> /dev/null || true; shims; cat ./*.pid)
+  containers=$(in_containers)
+  cut -d ' ' -f 1 /proc/uptime
+  for process in $programs $containers; do kill -9 "$process" 2> /dev/null || true; done
+  for process in $(in_containers); do kill -9 "$process" 2> /dev/null || true; done
+  rm -f ./*.pid containerd/sock*
+}
+
+# A machine that starts again has no mounts, no network namespaces and no state of containers.
+back() {
+  [ -f etcd.pid ] && { echo "site $site runs" >&2; exit 1; }
+  forget_networks
+  unmount
+  rm -rf containerd/state ipam
+  run
 }
 
 network() {
@@ -92,7 +131,7 @@ apiVersion: v1
 kind: Config
 current-context: $site
 contexts: [{name: $site, context: {cluster: $site, user: admin}}]
-clusters: [{name: $site, cluster: {server: "https://$ip:6443", insecure-skip-tls-verify: true}}]
+clusters: [{name: $site, cluster: {server: "https://$ip:6443", certificate-authority: "$dir/certs/apiserver.crt"}}]
 users: [{name: admin, user: {token: $(cut -d, -f1 tokens.csv)}}]
 Y
   chmod 600 kubeconfig
@@ -192,13 +231,18 @@ up() {
   trap 'echo "site $site did not come up; logs are in $dir" >&2' ERR
   network
   configure
+  [ $site = witness ] || node_configuration
+  run
+  [ $site = witness ] || volumes
+  echo "site $site is up: KUBECONFIG=$KUBECONFIG"
+}
+
+run() {
   control_plane
   if [ $site = witness ]; then
     wait_for "$bin/kubectl" get --raw /readyz
-    echo "witness is up: KUBECONFIG=$KUBECONFIG"
     return
   fi
-  node_configuration
   spawn containerd containerd --config containerd/config.toml
   wait_for "$bin/kubectl" get --raw /readyz
   wait_for ctr -a containerd/sock version
@@ -214,8 +258,6 @@ up() {
   # The kubelet of a network namespace does not find this machine's disk; what it does not measure it leaves as it is told.
   "$bin/kubectl" patch node node-$site --subresource=status --type=merge --patch \
     '{"status": {"capacity": {"ephemeral-storage": "100Gi"}, "allocatable": {"ephemeral-storage": "100Gi"}}}' > /dev/null
-  volumes
-  echo "site $site is up: KUBECONFIG=$KUBECONFIG"
 }
 
 case $verb in
@@ -223,6 +265,8 @@ case $verb in
   down) down ;;
   cut) ip link set $link down ;;
   mend) ip link set $link up ;;
+  kill) kill_all ;;
+  back) back ;;
   load) for tar in "${archives[@]}"; do ctr -a containerd/sock -n k8s.io images import "$tar" > /dev/null; done ;;
-  *) echo "site.sh <a|b|witness> <up|down|cut|mend|load>" >&2; exit 2 ;;
+  *) echo "site.sh <a|b|witness> <up|down|cut|mend|kill|back|load>" >&2; exit 2 ;;
 esac
