@@ -28,7 +28,7 @@ from junctor_service.tokens import Role
 from rich.console import Console
 from rich.table import Table
 
-from junctor_cli import register_view
+from junctor_cli import register_view, site_shift
 from junctor_cli.site_option import kept_state, site_option
 
 T = TypeVar("T")
@@ -146,6 +146,24 @@ def tail(site: str, service: str) -> None:
 
 
 @command.command()
+@click.option("--to", "to_site", required=True, metavar="SITE", help="The site that is to lead.")
+@click.option("--partition", "partitions", type=int, multiple=True, help="May be repeated; all without it.")
+@click.option("--service", "services", type=click.Choice(LED), multiple=True, help="May be repeated; all without it.")
+@site_option
+def shift(site: str, to_site: str, partitions: tuple[int, ...], services: tuple[str, ...]) -> None:
+    """Pass partitions that this site leads on to the other one: drained, with rings and talks going on.
+
+    Refused where the other site could not go on at once. To be asked of the site that leads (--site); the way back is the
+    same from there. Exit status 3 where a partition was taken back, or is led by nobody yet.
+    """
+
+    async def work(settings: CommonSettings) -> bool:
+        return await site_shift.shift(settings, to_site, services or LED, partitions)
+
+    sys.exit(0 if asyncio.run(work(_settings(site))) else 3)
+
+
+@command.command()
 @click.option("--force", is_flag=True, help="Even though the other site's voter answers.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @site_option
@@ -191,15 +209,24 @@ def _appoint(site: str, force: bool, yes: bool) -> None:
 
 def _at(site: str, work: Callable[[_At], Awaitable[T]]) -> T:
     """What `work` gives with the site's parts open. ClickException where settings are missing or nobody answers."""
-    state = kept_state(site)
-    environ = {**os.environ, **(state.environment if state is not None and state.up else {})}
     try:
-        settings = load_settings(CommonSettings, service="cli", environ=environ)
-        return asyncio.run(_open(settings, work))
+        return asyncio.run(_open(_settings(site), work))
     except SettingsError as error:
         raise click.ClickException("\n".join(error.sentences)) from error
     except (JournalError, NotAppointed, ServiceError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _settings(site: str) -> CommonSettings:
+    state = kept_state(site)
+    environ = {**os.environ, **(state.environment if state is not None and state.up else {})}
+    try:
+        settings = load_settings(CommonSettings, service="cli", environ=environ)
+    except SettingsError as error:
+        raise click.ClickException("\n".join(error.sentences)) from error
+    if settings.other_site is None:
+        raise click.ClickException(f"Site {settings.site} is alone: JUNCTOR_OTHER_SITE is not set.")
+    return settings
 
 
 async def _open(settings: CommonSettings, work: Callable[[_At], Awaitable[T]]) -> T:
@@ -209,8 +236,6 @@ async def _open(settings: CommonSettings, work: Callable[[_At], Awaitable[T]]) -
 
 @asynccontextmanager
 async def _parts(settings: CommonSettings) -> AsyncIterator[_At]:
-    if settings.other_site is None:
-        raise click.ClickException(f"Site {settings.site} is alone: JUNCTOR_OTHER_SITE is not set.")
     channels = Channels(workload_tokens(settings, "cli", (Role.SERVICE, Role.REGISTER)), settings=settings)
     log = KafkaLog(brokers_from(settings), client_id="junctor-cli")
     await log.start()

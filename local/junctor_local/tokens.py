@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 ISSUER = "junctor"
 AUDIENCE = "junctor"
-ROLES = ("agent", "supervisor", "administrator", "analyst", "service", "register")
+ROLES = ("agent", "supervisor", "administrator", "analyst", "service", "register", "operator")
 # A service's token is for every tenant; the tenant is carried per call.
 EVERY_TENANT = "*"
 

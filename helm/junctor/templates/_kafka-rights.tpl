@@ -1,11 +1,12 @@
-{{/* What each service does with which topics, as YAML: whether it has topics of its own, and those of others that it reads. */}}
+{{/* What each service does with which topics, as YAML: whether it has topics of its own, those of others that it
+reads, and whether it tells the other of two sites that it lives (`tells`), or hears who does as well (`hears`). */}}
 {{- define "junctor.kafkaRights" -}}
-router: {own: true, reads: [junctor.directory.state.v1]}
-cti: {own: true, reads: [junctor.directory.state.v1, junctor.ivr.events.v1, junctor.router.events.v1]}
+router: {own: true, reads: [junctor.directory.state.v1], heartbeats: hears}
+cti: {own: true, reads: [junctor.directory.state.v1, junctor.ivr.events.v1, junctor.router.events.v1], heartbeats: tells}
 ivr: {own: true, reads: [junctor.directory.state.v1, junctor.cti.events.v1]}
 recording: {own: true, reads: [junctor.cti.events.v1]}
-omnichannel: {own: true, reads: [junctor.directory.state.v1, junctor.router.events.v1]}
-directory: {own: true, reads: []}
+omnichannel: {own: true, reads: [junctor.directory.state.v1, junctor.router.events.v1], heartbeats: tells}
+directory: {own: true, reads: [], heartbeats: hears}
 analytics:
   own: false
   reads:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 Value = TypeVar("Value", bound=Message)
 
 _RETRY_SECONDS = 0.5
+_MODULUS = 1 << 64
 
 
 class StateItem(NamedTuple, Generic[Value]):
@@ -38,6 +40,8 @@ class Replica(Generic[Value]):
         self._topic = topic
         self._value = value
         self._items: dict[tuple[str, str, str], StateItem[Value]] = {}
+        self._digests: dict[tuple[str, str, str], int] = {}
+        self._sum = 0
         self._listeners: list[Callable[[StateItem[Value], bool], None]] = []
         self._ready = asyncio.Event()
         self._positions: dict[TopicPartition, int] = {}
@@ -65,6 +69,11 @@ class Replica(Generic[Value]):
         """By tenant and id."""
         found = [item for item in self._items.values() if item.kind == kind and tenant in {None, item.tenant}]
         return sorted(found, key=lambda item: (item.tenant, item.id))
+
+    @property
+    def digest(self) -> str:
+        """Equal where all values are, whenever and in whatever order they came: 16 hexadecimal digits."""
+        return f"{self._sum:016x}"
 
     def listen(self, listener: Callable[[StateItem[Value], bool], None]) -> Callable[[], None]:
         """Calls `listener(item, deleted)` with each change; the returned function ends that."""
@@ -110,6 +119,7 @@ class Replica(Generic[Value]):
             )
             return
         key = (parts[0], parts[1], parts[2])
+        self._weigh(key, record)
         if record.value is None:
             gone = self._items.pop(key, None)
             if gone is not None:
@@ -122,6 +132,15 @@ class Replica(Generic[Value]):
             return
         self._items[key] = item
         self._tell(item, False)
+
+    def _weigh(self, key: tuple[str, str, str], record: Record) -> None:
+        """The digest is the sum of the values' (modulo 2^64), so that it costs only what changes."""
+        self._sum -= self._digests.pop(key, 0)
+        if record.value is not None:
+            digest = hashlib.blake2b((record.key or b"") + b"\0" + record.value, digest_size=8).digest()
+            self._digests[key] = int.from_bytes(digest, "big")
+            self._sum += self._digests[key]
+        self._sum %= _MODULUS
 
     def _tell(self, item: StateItem[Value], deleted: bool) -> None:
         for listener in list(self._listeners):

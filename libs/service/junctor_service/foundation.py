@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from importlib.metadata import version
 from typing import Any, TypeVar
 
 from junctor.directory.v1 import directory_pb2
 from junctor.journal.v1 import journal_pb2
+from junctor.site.v1 import site_pb2_grpc
 from junctor_journal import topics
 from junctor_journal.apply import Fold
 from junctor_journal.events import Event
@@ -28,18 +30,20 @@ from junctor_service.commands import Commands
 from junctor_service.drain import remaining
 from junctor_service.effect_tasks import EffectTasks
 from junctor_service.health import Health
+from junctor_service.heartbeats import Heartbeats, Standing
 from junctor_service.metrics_page import MetricsPage
 from junctor_service.personal_data import Sealer, open_sealer
 from junctor_service.probes import ProbeServer
 from junctor_service.reactions import Reactions
 from junctor_service.run import Component, Service
-from junctor_service.server import GrpcServer
+from junctor_service.server import GrpcServer, Servicing
 from junctor_service.settings import CommonSettings, HostPort
+from junctor_service.site_shift import SiteServicer
 from junctor_service.telemetry import Telemetry
 from junctor_service.tls import brokers_from
 from junctor_service.token_source import workload_tokens
 from junctor_service.trace_context import contact_traceparent
-from junctor_service.two_sites import two_sites
+from junctor_service.two_sites import SiteParts, two_sites
 from junctor_service.verifier import verifier_from
 
 S = TypeVar("S")
@@ -65,7 +69,8 @@ class Foundation:
         self.effects = EffectTasks(name)
         self._ledger: Ledger | None = None
         self._replica: Replica[directory_pb2.DirectoryValue] | None = None
-        self._sites: list[Component] = []
+        self._sites: SiteParts | None = None
+        self._heartbeats: Heartbeats | None = None
         self._reactions: list[Component] = []
 
     async def append(self, topic: str, key: str, value: bytes, headers: Mapping[str, str]) -> None:
@@ -105,9 +110,7 @@ class Foundation:
     ) -> Ledger:
         """The service's journal in this process; of two sites' where the settings name another one and the service is one
         whose partitions sites lead in turn."""
-        sites = None
-        if self.name in topics.LED:
-            sites, self._sites = two_sites(self.name, self.settings, self.log)
+        self._sites = two_sites(self.name, self.settings, self.log) if self.name in topics.LED else None
         self._ledger = Ledger(
             self.name,
             self.log,
@@ -122,9 +125,56 @@ class Foundation:
             pump=pump or GroupPump(),
             clock=self.clock.now_ms,
             route=route,
-            sites=sites,
+            sites=None if self._sites is None else self._sites.sites,
         )
         return self._ledger
+
+    def heartbeats(self, *, holds_slots: bool = False) -> Heartbeats | None:
+        """That this process lives is told to both sites; a service that is led hears all who tell. None where there is one
+        site."""
+        other = self.settings.other_site
+        if self._heartbeats is None and other is not None:
+            self._heartbeats = Heartbeats(
+                self.name,
+                self.settings.site,
+                other,
+                self.log,
+                holds_slots=holds_slots,
+                hears=self.name in topics.LED,
+                standing=self._standing,
+            )
+        return self._heartbeats
+
+    def _standing(self) -> Standing:
+        """Raises `Restoring` while the journal is read for the first time: then nothing is told."""
+        ledger = self._ledger
+        if self._sites is None or ledger is None:
+            return Standing()
+        count = ledger.partitions
+        directory = "" if self._replica is None else self._replica.digest
+        return Standing(
+            version=version(f"junctor-{self.name}"),
+            configuration=f"{count} partitions {directory}".strip(),
+            positions=[ledger.position(partition) for partition in range(count)],
+        )
+
+    def _site_servicers(self) -> list[Servicing]:
+        """What a led service of two sites serves beside its own."""
+        heartbeats, ledger = self.heartbeats(), self._ledger
+        if self._sites is None or heartbeats is None or ledger is None:
+            return []
+        servicer = SiteServicer(
+            self.name,
+            self.settings.site,
+            self._sites.sites.other,
+            ledger,
+            self._sites.lead,
+            heartbeats,
+            self._standing,
+            self.audit,
+            lambda address: site_pb2_grpc.SiteServiceStub(self.channels.channel(address)),
+        )
+        return [(site_pb2_grpc.add_SiteServiceServicer_to_server, servicer)]
 
     @property
     def commands(self) -> Commands:
@@ -161,7 +211,7 @@ class Foundation:
         server = GrpcServer(
             self.name,
             self.settings,
-            servicers,
+            [*servicers, *self._site_servicers()],
             verifier=self.verifier,
             audit=self.audit,
             health=self.health,
@@ -179,9 +229,12 @@ class Foundation:
             parts.append(_Replica(self._replica))
         parts.append(_Effects(self.effects))
         parts.extend(before)
-        parts.extend(self._sites)
+        if self._sites is not None:
+            parts.extend(self._sites.components)
         if self._ledger is not None:
             parts.append(_Ledger(self._ledger))
+        if self._heartbeats is not None:
+            parts.append(self._heartbeats)
         return Service(self.name, [*parts, *components, *self._reactions, server], self.settings, health=self.health)
 
 

@@ -117,5 +117,15 @@ def workload_tokens(settings: CommonSettings, service: str, roles: Sequence[Role
     return WorkloadTokens(settings.token_url, settings.token_secret, f"service:{service}", roles=roles)
 
 
+def operator_tokens(settings: CommonSettings, person: str) -> WorkloadTokens:
+    """Tokens of a person who runs the platform, from the issuer as a service gets them. Raises `SettingsError`."""
+    if settings.token_url is None or settings.token_secret is None:
+        raise SettingsError(
+            ["JUNCTOR_TOKEN_URL and JUNCTOR_TOKEN_SECRET are not both set; an operator's calls need them."]
+        )
+    roles = (Role.SERVICE, Role.OPERATOR)
+    return WorkloadTokens(settings.token_url, settings.token_secret, f"operator:{person}", roles=roles)
+
+
 def _no_token() -> ServiceError:
     return unavailable("No workload token can be had from the token issuer now.", reason="NO_WORKLOAD_TOKEN")

@@ -21,6 +21,7 @@ class Role(Enum):
     ANALYST = "analyst"
     SERVICE = "service"
     REGISTER = "register"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from junctor_journal import topics
 from junctor_journal.errors import LogUnavailable
@@ -73,6 +73,11 @@ class SiteLead:
         if self._register is not None:
             await self._register.stop(deadline)
         await self._channels.close()
+
+    @property
+    def away(self) -> Mapping[str, str] | None:
+        """The voters that did not answer the last round, and why; None while this site has no seat."""
+        return None if self._register is None else self._register.away
 
     # -- the port `Leadership` --
 
@@ -157,15 +162,24 @@ class _FarLog:
         await self._log.stop()
 
 
-def two_sites(service: str, settings: CommonSettings, near: KafkaLog) -> tuple[TwoSites | None, list[Component]]:
-    """What a ledger is to know of the sites, and the parts to be started before it. None and nothing where there is one site.
+@dataclass(frozen=True, slots=True)
+class SiteParts:
+    """What a led service needs of the sites: for its ledger, its seat, and what is to be started before the ledger."""
+
+    sites: TwoSites
+    lead: SiteLead
+    components: Sequence[Component]
+
+
+def two_sites(service: str, settings: CommonSettings, near: KafkaLog) -> SiteParts | None:
+    """What a ledger is to know of the sites, and the parts to be started before it. None where there is one site.
 
     The other site's Kafka is reached as the own one is: with the same user, certificates and authority. Raises
     `SettingsError`.
     """
     other = settings.other_site
     if other is None:
-        return None, []
+        return None
     names = [place.partition("=")[0].strip() for place in settings.voters]
     problems = [
         f"JUNCTOR_VOTERS names no voter {site}; each site has one of its name."
@@ -178,7 +192,7 @@ def two_sites(service: str, settings: CommonSettings, near: KafkaLog) -> tuple[T
         raise SettingsError(problems)
     lead = SiteLead(service, settings, near)
     if not settings.other_kafka_bootstrap:
-        return TwoSites(lead, other), [lead]
+        return SiteParts(TwoSites(lead, other), lead, [lead])
     addresses = ",".join(str(broker) for broker in settings.other_kafka_bootstrap)
     far = KafkaLog(replace(brokers_from(settings), addresses=addresses), client_id=f"{service}-{settings.site}-far")
-    return TwoSites(lead, other, far), [_FarLog(far), lead]
+    return SiteParts(TwoSites(lead, other, far), lead, [_FarLog(far), lead])

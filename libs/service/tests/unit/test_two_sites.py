@@ -20,15 +20,15 @@ def sites(**more):
 
 
 def test_one_site_needs_nothing():
-    assert sites() == (None, [])
+    assert sites() is None
 
 
 def test_the_other_sites_kafka_is_a_part_only_where_it_is_named():
-    found, parts = sites(JUNCTOR_OTHER_SITE="b", JUNCTOR_VOTERS=VOTERS)
-    assert (found.other, found.far, [part.name for part in parts]) == ("b", None, ["register"])
-    found, parts = sites(JUNCTOR_OTHER_SITE="b", JUNCTOR_VOTERS=VOTERS, JUNCTOR_OTHER_KAFKA_BOOTSTRAP="127.0.0.1:9")
-    assert found.far is not None
-    assert [part.name for part in parts] == ["other site's log", "register"]
+    found = sites(JUNCTOR_OTHER_SITE="b", JUNCTOR_VOTERS=VOTERS)
+    assert (found.sites.other, found.sites.far, [part.name for part in found.components]) == ("b", None, ["register"])
+    found = sites(JUNCTOR_OTHER_SITE="b", JUNCTOR_VOTERS=VOTERS, JUNCTOR_OTHER_KAFKA_BOOTSTRAP="127.0.0.1:9")
+    assert found.sites.far is not None
+    assert [part.name for part in found.components] == ["other site's log", "register"]
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,9 @@ def test_what_makes_no_sense_is_refused(more, sentence):
 
 
 async def test_a_site_without_a_seat_leads_nothing_and_remembers_what_journals_show():
-    found, _ = sites(JUNCTOR_OTHER_SITE="b", JUNCTOR_VOTERS=VOTERS)
-    lead = found.leadership
+    lead = sites(JUNCTOR_OTHER_SITE="b", JUNCTOR_VOTERS=VOTERS).lead
     assert isinstance(lead, SiteLead)
+    assert lead.away is None
     lead.seen(3, 7)
     lead.watch(lambda partition: None)()
     assert lead.granted(3) is None
@@ -56,6 +56,6 @@ async def test_a_site_without_a_seat_leads_nothing_and_remembers_what_journals_s
 
 
 async def test_voters_that_cannot_be_read_stop_the_start():
-    found, _ = sites(JUNCTOR_OTHER_SITE="b", JUNCTOR_VOTERS="a=here,b=127.0.0.1:2,w=127.0.0.1:3")
+    found = sites(JUNCTOR_OTHER_SITE="b", JUNCTOR_VOTERS="a=here,b=127.0.0.1:2,w=127.0.0.1:3")
     with pytest.raises(SettingsError, match="is not a voter's place"):
-        await found.leadership.start()
+        await found.lead.start()

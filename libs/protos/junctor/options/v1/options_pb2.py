@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n junctor/options/v1/options.proto\x12\x12junctor.options.v1\x1a google/protobuf/descriptor.proto*\x80\x01\n\x0cPersonalData\x12\x1d\n\x19PERSONAL_DATA_UNSPECIFIED\x10\x00\x12\x1c\n\x18PERSONAL_DATA_IDENTIFIER\x10\x01\x12\x19\n\x15PERSONAL_DATA_CONTENT\x10\x02\x12\x18\n\x14PERSONAL_DATA_SECRET\x10\x03*\x90\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_AGENT\x10\x01\x12\x13\n\x0fROLE_SUPERVISOR\x10\x02\x12\x16\n\x12ROLE_ADMINISTRATOR\x10\x03\x12\x10\n\x0cROLE_ANALYST\x10\x04\x12\x10\n\x0cROLE_SERVICE\x10\x05\x12\x11\n\rROLE_REGISTER\x10\x06:X\n\rpersonal_data\x12\x1d.google.protobuf.FieldOptions\x18\xb4\x87\x03 \x01(\x0e\x32 .junctor.options.v1.PersonalData:Q\n\rallowed_roles\x12\x1e.google.protobuf.MethodOptions\x18\xbe\x87\x03 \x03(\x0e\x32\x18.junctor.options.v1.Roleb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n junctor/options/v1/options.proto\x12\x12junctor.options.v1\x1a google/protobuf/descriptor.proto*\x80\x01\n\x0cPersonalData\x12\x1d\n\x19PERSONAL_DATA_UNSPECIFIED\x10\x00\x12\x1c\n\x18PERSONAL_DATA_IDENTIFIER\x10\x01\x12\x19\n\x15PERSONAL_DATA_CONTENT\x10\x02\x12\x18\n\x14PERSONAL_DATA_SECRET\x10\x03*\xa3\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_AGENT\x10\x01\x12\x13\n\x0fROLE_SUPERVISOR\x10\x02\x12\x16\n\x12ROLE_ADMINISTRATOR\x10\x03\x12\x10\n\x0cROLE_ANALYST\x10\x04\x12\x10\n\x0cROLE_SERVICE\x10\x05\x12\x11\n\rROLE_REGISTER\x10\x06\x12\x11\n\rROLE_OPERATOR\x10\x07:X\n\rpersonal_data\x12\x1d.google.protobuf.FieldOptions\x18\xb4\x87\x03 \x01(\x0e\x32 .junctor.options.v1.PersonalData:Q\n\rallowed_roles\x12\x1e.google.protobuf.MethodOptions\x18\xbe\x87\x03 \x03(\x0e\x32\x18.junctor.options.v1.Roleb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,5 +35,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSONALDATA']._serialized_start=91
   _globals['_PERSONALDATA']._serialized_end=219
   _globals['_ROLE']._serialized_start=222
-  _globals['_ROLE']._serialized_end=366
+  _globals['_ROLE']._serialized_end=385
 # @@protoc_insertion_point(module_scope)

@@ -67,6 +67,8 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """Another Junctor service."""
     ROLE_REGISTER: _Role.ValueType  # 6
     """A service that takes part in the register of two sites; its token has ROLE_SERVICE as well."""
+    ROLE_OPERATOR: _Role.ValueType  # 7
+    """A person who runs the platform: may pass partitions from site to site."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """What a caller's token must say to be let in."""
@@ -85,6 +87,8 @@ ROLE_SERVICE: Role.ValueType  # 5
 """Another Junctor service."""
 ROLE_REGISTER: Role.ValueType  # 6
 """A service that takes part in the register of two sites; its token has ROLE_SERVICE as well."""
+ROLE_OPERATOR: Role.ValueType  # 7
+"""A person who runs the platform: may pass partitions from site to site."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 PERSONAL_DATA_FIELD_NUMBER: _builtins.int

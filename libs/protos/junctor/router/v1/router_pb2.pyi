@@ -229,6 +229,7 @@ class RequestTaskRequest(_message.Message):
     EDGE_FIELD_NUMBER: _builtins.int
     HOLD_MS_FIELD_NUMBER: _builtins.int
     NOT_BEFORE_FIELD_NUMBER: _builtins.int
+    LEG_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     tenant: _builtins.str
@@ -251,6 +252,11 @@ class RequestTaskRequest(_message.Message):
     """
     not_before: _builtins.int
     """Unix milliseconds before which nobody is offered it: a scheduled callback, in line by `arrived_at` all the same."""
+    leg: _builtins.int
+    """The contact's leg as its edge counts it: 1 for the first (0: the same), one more after a redial or a reconnection to
+    another site. A later one than is known moves the contact to this edge, with the arrival, the priority and the
+    requirements that it had: a call back into line, a text contact stays with the agent who has it.
+    """
     @_builtins.property
     def requirements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """CEL expressions over agent attributes that the agent must meet beside the plan's step."""
@@ -284,10 +290,11 @@ class RequestTaskRequest(_message.Message):
         edge: _builtins.str = ...,
         hold_ms: _builtins.int = ...,
         not_before: _builtins.int = ...,
+        leg: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "channel", b"channel", "contact_id", b"contact_id", "data", b"data", "edge", b"edge", "excluded_agents", b"excluded_agents", "hold_ms", b"hold_ms", "not_before", b"not_before", "preferred_agents", b"preferred_agents", "priority", b"priority", "queue", b"queue", "request_id", b"request_id", "requirements", b"requirements", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "channel", b"channel", "contact_id", b"contact_id", "data", b"data", "edge", b"edge", "excluded_agents", b"excluded_agents", "hold_ms", b"hold_ms", "leg", b"leg", "not_before", b"not_before", "preferred_agents", b"preferred_agents", "priority", b"priority", "queue", b"queue", "request_id", b"request_id", "requirements", b"requirements", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -302,22 +309,30 @@ class RequestTaskResponse(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     ESTIMATED_WAIT_MS_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
     state: Global___TaskState.ValueType
     """Where the task is now."""
     position: _builtins.int
     """1 for the next to be served, 0 where it is already offered."""
     estimated_wait_ms: _builtins.int
     """Estimated wait in milliseconds; -1 where it cannot be told."""
+    agent_id: _builtins.str
+    """The agent who has it, where a text contact that came back is still with one."""
+    reservation_id: _builtins.str
+    """The reservation under which that agent has it."""
     def __init__(
         self,
         *,
         state: Global___TaskState.ValueType = ...,
         position: _builtins.int = ...,
         estimated_wait_ms: _builtins.int = ...,
+        agent_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_wait_ms", b"estimated_wait_ms", "position", b"position", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "estimated_wait_ms", b"estimated_wait_ms", "position", b"position", "reservation_id", b"reservation_id", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -333,6 +348,7 @@ class CancelTaskRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     CONTACT_ID_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
+    LEG_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     tenant: _builtins.str
@@ -341,6 +357,8 @@ class CancelTaskRequest(_message.Message):
     """The contact."""
     cause: _builtins.str
     """Why: `abandoned`, `overflow`, ..."""
+    leg: _builtins.int
+    """The leg that the caller knows; refused where the contact has a later one. 0 is not compared."""
     def __init__(
         self,
         *,
@@ -348,10 +366,11 @@ class CancelTaskRequest(_message.Message):
         tenant: _builtins.str = ...,
         contact_id: _builtins.str = ...,
         cause: _builtins.str = ...,
+        leg: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "contact_id", b"contact_id", "request_id", b"request_id", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "contact_id", b"contact_id", "leg", b"leg", "request_id", b"request_id", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -393,6 +412,7 @@ class RequeueTaskRequest(_message.Message):
     AGENT_ID_FIELD_NUMBER: _builtins.int
     TO_AGENT_ID_FIELD_NUMBER: _builtins.int
     HOLD_MS_FIELD_NUMBER: _builtins.int
+    LEG_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     tenant: _builtins.str
@@ -411,6 +431,8 @@ class RequeueTaskRequest(_message.Message):
     """
     hold_ms: _builtins.int
     """Milliseconds (at most a day) for which it waits for that agent alone, before it is the queue's; 0 means 60,000."""
+    leg: _builtins.int
+    """The leg that the caller knows; refused where the contact has a later one. 0 is not compared."""
     def __init__(
         self,
         *,
@@ -422,10 +444,11 @@ class RequeueTaskRequest(_message.Message):
         agent_id: _builtins.str = ...,
         to_agent_id: _builtins.str = ...,
         hold_ms: _builtins.int = ...,
+        leg: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "cause", b"cause", "contact_id", b"contact_id", "hold_ms", b"hold_ms", "queue", b"queue", "request_id", b"request_id", "tenant", b"tenant", "to_agent_id", b"to_agent_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "cause", b"cause", "contact_id", b"contact_id", "hold_ms", b"hold_ms", "leg", b"leg", "queue", b"queue", "request_id", b"request_id", "tenant", b"tenant", "to_agent_id", b"to_agent_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -463,6 +486,7 @@ class EndContactRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     CONTACT_ID_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
+    LEG_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     tenant: _builtins.str
@@ -471,6 +495,8 @@ class EndContactRequest(_message.Message):
     """The contact."""
     cause: _builtins.str
     """Why."""
+    leg: _builtins.int
+    """The leg that the caller knows; refused where the contact has a later one. 0 is not compared."""
     def __init__(
         self,
         *,
@@ -478,10 +504,11 @@ class EndContactRequest(_message.Message):
         tenant: _builtins.str = ...,
         contact_id: _builtins.str = ...,
         cause: _builtins.str = ...,
+        leg: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "contact_id", b"contact_id", "request_id", b"request_id", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "contact_id", b"contact_id", "leg", b"leg", "request_id", b"request_id", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -940,6 +967,7 @@ class ReportDeviceRequest(_message.Message):
     AGENT_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
+    EDGE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key."""
     tenant: _builtins.str
@@ -950,6 +978,8 @@ class ReportDeviceRequest(_message.Message):
     """What it does."""
     cause: _builtins.str
     """Why, for people: a SIP code."""
+    edge: _builtins.str
+    """The edge at which the device is registered, `cti/<site>`: the agent's edge for voice. Empty: it is not watched over."""
     def __init__(
         self,
         *,
@@ -958,10 +988,11 @@ class ReportDeviceRequest(_message.Message):
         agent_id: _builtins.str = ...,
         state: Global___DeviceState.ValueType = ...,
         cause: _builtins.str = ...,
+        edge: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "cause", b"cause", "request_id", b"request_id", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "cause", b"cause", "edge", b"edge", "request_id", b"request_id", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -983,6 +1014,101 @@ class ReportDeviceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReportDeviceResponse: _TypeAlias = ReportDeviceResponse  # noqa: Y015
+
+@_typing.final
+class AnswerRollCallRequest(_message.Message):
+    """What the slots of an edge hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EDGE_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
+    SITE_EPOCH_FIELD_NUMBER: _builtins.int
+    SLOTS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key."""
+    edge: _builtins.str
+    """The edge, `cti/<site>`."""
+    partition: _builtins.int
+    """The router's partition; what the slots hold of others is no matter."""
+    site_epoch: _builtins.int
+    """The site epoch that the edge has learnt of: its fence."""
+    @_builtins.property
+    def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___Slot]:
+        """Every slot that holds something; agents who are not named have empty ones."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        edge: _builtins.str = ...,
+        partition: _builtins.int = ...,
+        site_epoch: _builtins.int = ...,
+        slots: _abc.Iterable[Global___Slot] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["edge", b"edge", "partition", b"partition", "request_id", b"request_id", "site_epoch", b"site_epoch", "slots", b"slots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerRollCallRequest: _TypeAlias = AnswerRollCallRequest  # noqa: Y015
+
+@_typing.final
+class AnswerRollCallResponse(_message.Message):
+    """The answer is in the log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerRollCallResponse: _TypeAlias = AnswerRollCallResponse  # noqa: Y015
+
+@_typing.final
+class Slot(_message.Message):
+    """What one agent's slot holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    TALKING_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    agent_id: _builtins.str
+    """The agent."""
+    contact_id: _builtins.str
+    """The contact."""
+    reservation_id: _builtins.str
+    """The reservation."""
+    talking: _builtins.bool
+    """Whether they talk; else it rings."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+        talking: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "contact_id", b"contact_id", "reservation_id", b"reservation_id", "talking", b"talking", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Slot: _TypeAlias = Slot  # noqa: Y015
 
 @_typing.final
 class GetTaskRequest(_message.Message):
@@ -1697,6 +1823,68 @@ class StreamHolderAlive(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamHolderAlive: _TypeAlias = StreamHolderAlive  # noqa: Y015
+
+@_typing.final
+class EdgeReported(_message.Message):
+    """Input: an edge is heard of, or is not any more. The partition's owner makes it, of heartbeats, only where that changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EDGE_FIELD_NUMBER: _builtins.int
+    REACHABLE_FIELD_NUMBER: _builtins.int
+    HOLDS_SLOTS_FIELD_NUMBER: _builtins.int
+    edge: _builtins.str
+    """`<service>/<site>`."""
+    reachable: _builtins.bool
+    """Whether it was heard a moment ago."""
+    holds_slots: _builtins.bool
+    """Whether it holds slots of agents, and so answers roll calls."""
+    def __init__(
+        self,
+        *,
+        edge: _builtins.str = ...,
+        reachable: _builtins.bool = ...,
+        holds_slots: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["edge", b"edge", "holds_slots", b"holds_slots", "reachable", b"reachable"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EdgeReported: _TypeAlias = EdgeReported  # noqa: Y015
+
+@_typing.final
+class RollCallAnswered(_message.Message):
+    """Input: an edge has answered the roll call of a site epoch (from AnswerRollCall, one for each pool)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EDGE_FIELD_NUMBER: _builtins.int
+    SITE_EPOCH_FIELD_NUMBER: _builtins.int
+    SLOTS_FIELD_NUMBER: _builtins.int
+    edge: _builtins.str
+    """`cti/<site>`."""
+    site_epoch: _builtins.int
+    """The site epoch that it has learnt of."""
+    @_builtins.property
+    def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___Slot]:
+        """The slots of the pool's agents that hold something."""
+
+    def __init__(
+        self,
+        *,
+        edge: _builtins.str = ...,
+        site_epoch: _builtins.int = ...,
+        slots: _abc.Iterable[Global___Slot] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["edge", b"edge", "site_epoch", b"site_epoch", "slots", b"slots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollCallAnswered: _TypeAlias = RollCallAnswered  # noqa: Y015
 
 @_typing.final
 class ConfigurationChanged(_message.Message):

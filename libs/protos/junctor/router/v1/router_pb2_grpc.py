@@ -97,6 +97,11 @@ class RouterServiceStub:
                 request_serializer=junctor_dot_router_dot_v1_dot_router__pb2.ReportDeviceRequest.SerializeToString,
                 response_deserializer=junctor_dot_router_dot_v1_dot_router__pb2.ReportDeviceResponse.FromString,
                 _registered_method=True)
+        self.AnswerRollCall = channel.unary_unary(
+                '/junctor.router.v1.RouterService/AnswerRollCall',
+                request_serializer=junctor_dot_router_dot_v1_dot_router__pb2.AnswerRollCallRequest.SerializeToString,
+                response_deserializer=junctor_dot_router_dot_v1_dot_router__pb2.AnswerRollCallResponse.FromString,
+                _registered_method=True)
         self.GetTask = channel.unary_unary(
                 '/junctor.router.v1.RouterService/GetTask',
                 request_serializer=junctor_dot_router_dot_v1_dot_router__pb2.GetTaskRequest.SerializeToString,
@@ -215,6 +220,14 @@ class RouterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AnswerRollCall(self, request, context):
+        """An agent's edge says what its slots hold, all of them: after a site epoch began in a partition, and again when one of
+        those that it said has ended. An agent whose slot holds nothing of what the router thinks is free.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTask(self, request, context):
         """One contact's task as the log has it.
         """
@@ -313,6 +326,11 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.ReportDevice,
                     request_deserializer=junctor_dot_router_dot_v1_dot_router__pb2.ReportDeviceRequest.FromString,
                     response_serializer=junctor_dot_router_dot_v1_dot_router__pb2.ReportDeviceResponse.SerializeToString,
+            ),
+            'AnswerRollCall': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerRollCall,
+                    request_deserializer=junctor_dot_router_dot_v1_dot_router__pb2.AnswerRollCallRequest.FromString,
+                    response_serializer=junctor_dot_router_dot_v1_dot_router__pb2.AnswerRollCallResponse.SerializeToString,
             ),
             'GetTask': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTask,
@@ -667,6 +685,33 @@ class RouterService:
             '/junctor.router.v1.RouterService/ReportDevice',
             junctor_dot_router_dot_v1_dot_router__pb2.ReportDeviceRequest.SerializeToString,
             junctor_dot_router_dot_v1_dot_router__pb2.ReportDeviceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerRollCall(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/junctor.router.v1.RouterService/AnswerRollCall',
+            junctor_dot_router_dot_v1_dot_router__pb2.AnswerRollCallRequest.SerializeToString,
+            junctor_dot_router_dot_v1_dot_router__pb2.AnswerRollCallResponse.FromString,
             options,
             channel_credentials,
             insecure,

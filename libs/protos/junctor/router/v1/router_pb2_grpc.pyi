@@ -62,6 +62,10 @@ class RouterServiceStub:
     """Sets an agent's routing state. Asked for while busy it is pending (CSTA pendingAgentState)."""
     ReportDevice: _grpc.UnaryUnaryMultiCallable[_router_pb2.ReportDeviceRequest, _router_pb2.ReportDeviceResponse]
     """cti reports what an agent's device does."""
+    AnswerRollCall: _grpc.UnaryUnaryMultiCallable[_router_pb2.AnswerRollCallRequest, _router_pb2.AnswerRollCallResponse]
+    """An agent's edge says what its slots hold, all of them: after a site epoch began in a partition, and again when one of
+    those that it said has ended. An agent whose slot holds nothing of what the router thinks is free.
+    """
     GetTask: _grpc.UnaryUnaryMultiCallable[_router_pb2.GetTaskRequest, _router_pb2.GetTaskResponse]
     """One contact's task as the log has it."""
     GetAgent: _grpc.UnaryUnaryMultiCallable[_router_pb2.GetAgentRequest, _router_pb2.GetAgentResponse]
@@ -109,6 +113,10 @@ class RouterServiceAsyncStub(RouterServiceStub):
     """Sets an agent's routing state. Asked for while busy it is pending (CSTA pendingAgentState)."""
     ReportDevice: _aio.UnaryUnaryMultiCallable[_router_pb2.ReportDeviceRequest, _router_pb2.ReportDeviceResponse]  # type: ignore[assignment]
     """cti reports what an agent's device does."""
+    AnswerRollCall: _aio.UnaryUnaryMultiCallable[_router_pb2.AnswerRollCallRequest, _router_pb2.AnswerRollCallResponse]  # type: ignore[assignment]
+    """An agent's edge says what its slots hold, all of them: after a site epoch began in a partition, and again when one of
+    those that it said has ended. An agent whose slot holds nothing of what the router thinks is free.
+    """
     GetTask: _aio.UnaryUnaryMultiCallable[_router_pb2.GetTaskRequest, _router_pb2.GetTaskResponse]  # type: ignore[assignment]
     """One contact's task as the log has it."""
     GetAgent: _aio.UnaryUnaryMultiCallable[_router_pb2.GetAgentRequest, _router_pb2.GetAgentResponse]  # type: ignore[assignment]
@@ -225,6 +233,16 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.ReportDeviceResponse, _abc.Awaitable[_router_pb2.ReportDeviceResponse]]:
         """cti reports what an agent's device does."""
+
+    @_abc_1.abstractmethod
+    def AnswerRollCall(
+        self,
+        request: _router_pb2.AnswerRollCallRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.AnswerRollCallResponse, _abc.Awaitable[_router_pb2.AnswerRollCallResponse]]:
+        """An agent's edge says what its slots hold, all of them: after a site epoch began in a partition, and again when one of
+        those that it said has ended. An agent whose slot holds nothing of what the router thinks is free.
+        """
 
     @_abc_1.abstractmethod
     def GetTask(
