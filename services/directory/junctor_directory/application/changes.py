@@ -2,10 +2,14 @@
 
 A change is checked against the revision that this process follows, and says so (`checked_revision`). Where another
 change was quicker, the log refuses it and it is checked again. So the journal replays without knowing the rules.
+
+Checking takes seconds where a configuration has tens of thousands of agents, so it has a thread of its own and other
+calls go on meanwhile.
 """
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
@@ -54,7 +58,7 @@ class Changes:
         _check_names(request)
         if request.dry_run:
             state = self._state_of(request.tenant)
-            changes, warnings = self._judge(state, request, request.tenant)
+            changes, warnings, _ = await asyncio.to_thread(self._judge, state, request, request.tenant)
             return pb.ApplyConfigurationResponse(
                 revision=state.revision, changes=[change_message(change) for change in changes], warnings=warnings
             )
@@ -77,7 +81,7 @@ class Changes:
         attempt = copy.deepcopy(request)
         for number in range(ATTEMPTS):
             state = self._state_of(request.tenant)
-            _, warnings = self._judge(state, request, request.tenant)
+            _, warnings, problems = await asyncio.to_thread(self._judge, state, request, request.tenant)
             attempt.request_id = attempt_id(request.request_id, number)
             attempt.checked_revision = state.revision
             try:
@@ -87,14 +91,20 @@ class Changes:
                     raise
                 continue
             revision = recorded.revision  # type: ignore[attr-defined]
-            applied = self._state_of(request.tenant).applied_by(request.request_id)
+            now = self._state_of(request.tenant)
+            if now.revision == revision == state.revision + 1:
+                self._standing[request.tenant] = (now, problems)
+            applied = now.applied_by(request.request_id)
             return (answer(**_answer(applied.revision, applied)) if applied else answer(revision=revision)), warnings
         raise ServiceError(Code.ABORTED, "Others change the configuration all the time; try again.", retryable=True)
 
     def _judge(
         self, state: Configuration, request: Message, tenant: str
-    ) -> tuple[tuple[Change, ...], list[pb.ConfigurationWarning]]:
-        """What the request changes, and the warnings of what comes of it. Raises what is wrong with it."""
+    ) -> tuple[tuple[Change, ...], list[pb.ConfigurationWarning], list[Problem]]:
+        """What the request changes, and the warnings and the problems of old of what comes of it.
+
+        Raises what is wrong with it.
+        """
         try:
             changes = changes_of(state, to_command(request, ""))
         except Rejected as error:
@@ -113,7 +123,8 @@ class Changes:
         problems = new_problems(known[1], found.problems)
         if problems:
             raise _refused(problems, reverting=isinstance(request, pb.RevertConfigurationRequest))
-        return changes, [pb.ConfigurationWarning(field=w.field, text=w.text) for w in found.warnings]
+        warnings = [pb.ConfigurationWarning(field=w.field, text=w.text) for w in found.warnings]
+        return changes, warnings, found.problems
 
 
 def _answer(revision: int, applied: ConfigurationApplied) -> dict[str, object]:
