@@ -203,6 +203,10 @@ GLOBAL: dict[str, Schema] = {
             "automatic",
             "byHand",
         ),
+        preferredPartitions=several(
+            "The router's and the directory's partitions that this site leads where no site does.",
+            {"type": "integer", "minimum": 0, "maximum": 11},
+        ),
         voters=section(
             "Where the voters of the register of who leads are.",
             own=choice("This site's own: a process (voter.enabled), or a Lease in this cluster.", "process", "lease"),

@@ -16,6 +16,9 @@
 {{- end }}
 {{- if include "junctor.isLed" . }}
 - {name: JUNCTOR_VOTERS, value: {{ include "junctor.voters" . | quote }}}
+{{- with $site.preferredPartitions }}
+- {name: JUNCTOR_PREFERRED_PARTITIONS, value: {{ join "," . | quote }}}
+{{- end }}
 {{- if $site.peer.kafka.claimed }}
 - {name: JUNCTOR_OTHER_KAFKA_BOOTSTRAP, value: {{ join "," $site.peer.kafka.brokers | quote }}}
 {{- end }}
