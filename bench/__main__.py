@@ -16,10 +16,12 @@ from bench import machine, results_file, router
 FIGURES = {
     "log": "input to outcome read back at 2,000 inputs/s; inputs/s of one owner beside a bare loop",
     "memory": "memory of the idle site",
+    "site_memory": "memory of two idle sites with all that lies between them",
     "calls": "INVITE to 200; last digit to the agent's phone",
     "rows": "event to ClickHouse row, during calls",
     "register": "a lost site, or a hand-over, to the other site's grants",
     "mirror": "append at one site to read at the other",
+    "sites": "a site of two is lost: first assignment by the other, what is lost",
     "demo": "wall time of a warm `make demo` and of `make test-unit`",
     **router.PARTS,
 }
@@ -32,8 +34,9 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=200, help="how many calls (200)")
     parser.add_argument("--together", type=int, default=3, help="calls at a time (3)")
     parser.add_argument(
-        "--ahead", action="store_true", help="calls, router: ahead of what else runs on the machine (root)"
+        "--ahead", action="store_true", help="calls, router, sites: ahead of what else runs on the machine (root)"
     )
+    parser.add_argument("--repeat", type=int, default=3, help="sites: how often a site is lost (3)")
     parser.add_argument("--cold", action="store_true", help="demo: in a fresh clone with nothing downloaded")
     parser.add_argument("--tests", action="store_true", help="demo: the time of `make test` too")
     parser.add_argument("--discard", action="store_true", help="keep nothing in bench/results")

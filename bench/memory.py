@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from junctor_cli.demonstration.tenant import apply
@@ -28,11 +29,7 @@ async def measure(given: argparse.Namespace) -> list[Result]:
     for processes in (True, False):
         about = "one process per service" if processes else "all services in one process"
         found = await _idle(processes)
-        total = sum(found.values())
-        result.rows.append(Row(about, f"{_mb(total)} MB", f"<= {_mb(LIMIT)} MB", total <= LIMIT))
-        result.rows += [
-            Row(f"- {name}", f"{_mb(size)} MB") for name, size in sorted(found.items(), key=lambda x: -x[1])
-        ]
+        result.rows += rows(about, found, LIMIT)
         result.data[about] = found
     return [result]
 
@@ -41,13 +38,24 @@ async def _idle(processes: bool) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as directory:
         async with Site(Path(directory), processes=processes, free_ports=True) as site:
             await apply(site, places.repository() / "demo" / "tenant.yaml")
-            await asyncio.sleep(SETTLES)
-            largest: dict[str, int] = {}
-            for _ in range(LOOKS):
-                found = site.pss_bytes()
-                largest = max(largest, found, key=lambda sizes: sum(sizes.values()))
-                await asyncio.sleep(LOOK_EVERY)
-            return largest
+            return await at_rest(site.pss_bytes)
+
+
+async def at_rest(look: Callable[[], dict[str, int]]) -> dict[str, int]:
+    """The largest of a few looks, once what was applied has settled; bytes by component."""
+    await asyncio.sleep(SETTLES)
+    largest: dict[str, int] = {}
+    for _ in range(LOOKS):
+        largest = max(largest, look(), key=lambda sizes: sum(sizes.values()))
+        await asyncio.sleep(LOOK_EVERY)
+    return largest
+
+
+def rows(about: str, found: Mapping[str, int], limit: int) -> list[Row]:
+    """The sum beside its limit, then each component, the largest first."""
+    total = sum(found.values())
+    parts = [Row(f"- {name}", f"{_mb(size)} MB") for name, size in sorted(found.items(), key=lambda part: -part[1])]
+    return [Row(about, f"{_mb(total)} MB", f"<= {_mb(limit)} MB", total <= limit), *parts]
 
 
 def _mb(size: int) -> str:

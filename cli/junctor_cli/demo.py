@@ -15,7 +15,7 @@ from rich.console import Console
 
 from junctor_cli.demonstration.show import Shown, show
 from junctor_cli.demonstration.tenant import apply
-from junctor_cli.site_option import DEFAULT, directory, kept_state, site_option
+from junctor_cli.site_option import DEFAULT, directory, kept_state, refuse_one_of_two, site_option
 
 
 @click.command()
@@ -33,6 +33,7 @@ def command(site: str, free_ports: bool, all_in_one: bool, stop: bool | None) ->
     known = kept_state(site)
     if known is not None and known.up:
         raise click.ClickException(f"Site {site} is {known.phase} already; stop it with `junctor down` first.")
+    refuse_one_of_two(site)
     stays = sys.stdout.isatty() if stop is None else not stop
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     ports = free_site_ports() if free_ports else standard_ports()

@@ -7,15 +7,22 @@ import psutil
 from junctor_local import site_state
 from junctor_local.site_state import SiteState
 
+from junctor_cli import two_local_sites
 from junctor_cli.site_option import directory, kept_state, site_option
 
 _LIMIT = 60.0
 
 
 @click.command()
+@click.option("--sites", is_flag=True, help="Both of two sites, and the witness.")
 @site_option
-def command(site: str) -> None:
+def command(site: str, sites: bool) -> None:
     """Stop a site: its services, then what they use. What it stored stays."""
+    for name in two_local_sites.ALL if sites else (site,):
+        _down(name)
+
+
+def _down(site: str) -> None:
     state = kept_state(site)
     if state is None or not state.up:
         click.echo(f"Site {site} is not up.")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from junctor_local import places, site_state
+from junctor_local import places, site_state, two_sites_plan
 from junctor_local.site_state import SiteState
 
 DEFAULT = "a"
@@ -31,6 +31,15 @@ def kept_state(site: str) -> SiteState | None:
         return site_state.read(directory(site))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+
+
+def refuse_one_of_two(site: str) -> None:
+    """ClickException where the site is one of two: alone it would not find its keys, and lead without asking."""
+    folder = directory(site)
+    if two_sites_plan.of_two(folder):
+        raise click.ClickException(
+            f"Site {site} is one of two: start both with `junctor up --sites`, take another --site, or remove {folder.parent}."
+        )
 
 
 def running(site: str) -> SiteState:

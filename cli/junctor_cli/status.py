@@ -13,25 +13,39 @@ from junctor_local.site_state import ComponentState, SiteState
 from rich.console import Console
 from rich.table import Table
 
+from junctor_cli import two_local_sites
 from junctor_cli.site_option import kept_state, site_option
 
 
 @click.command()
+@click.option("--sites", is_flag=True, help="Both of two sites, and the witness.")
 @site_option
-def command(site: str) -> None:
+def command(site: str, sites: bool) -> None:
     """Show a site's components: process, address, health, time since its start, memory (PSS).
 
-    Exit status 0 if all are healthy, 3 if one is not, 4 if the site is not up.
+    Exit status 0 if all are healthy, 3 if one is not, 4 if the site, or one of the two, is not up.
     """
+    found = [_show(name, "junctor up --sites" if sites else "junctor up") for name in _names(site, sites)]
+    if sites:
+        click.echo(f"{_megabytes(sum(used for _, used in found))} for both sites and the witness.")
+    sys.exit(max(status for status, _ in found))
+
+
+def _names(site: str, sites: bool) -> tuple[str, ...]:
+    return two_local_sites.ALL if sites else (site,)
+
+
+def _show(site: str, start: str) -> tuple[int, int]:
+    """Prints it; the exit status and its memory in bytes."""
     state = kept_state(site)
     if state is None or not state.up:
-        click.echo(f"Site {site} is not up. Start it with `junctor up`.")
+        click.echo(f"Site {site} is not up. Start it with `{start}`.")
         if state is not None and state.failure:
             click.echo(f"It ended with: {state.failure}")
-        sys.exit(4)
+        return 4, 0
     found = asyncio.run(_health(state))
-    _print(state, found)
-    sys.exit(0 if all(found.values()) else 3)
+    used = _print(state, found)
+    return 0 if all(found.values()) else 3, used
 
 
 async def _health(state: SiteState) -> dict[str, bool]:
@@ -52,7 +66,8 @@ async def _answers(name: str, state: SiteState) -> bool:
     return await (ng_answers(host, int(port)) if name == "media" else tcp_answers(host, int(port)))
 
 
-def _print(state: SiteState, healthy: dict[str, bool]) -> None:
+def _print(state: SiteState, healthy: dict[str, bool]) -> int:
+    """The table; gives the memory of all in bytes."""
     table = Table(
         "component", "process", "address", "health", "up for", "restarts", "memory", box=None, header_style="bold"
     )
@@ -70,12 +85,15 @@ def _print(state: SiteState, healthy: dict[str, bool]) -> None:
             str(component.restarts),
             _megabytes(used),
         )
-    used = memory.pss_bytes(state.supervisor.pid, descendants=False)
-    age = _duration(time.time() - state.supervisor.started)
-    table.add_row("supervisor", str(state.supervisor.pid), "-", state.phase, age, "-", _megabytes(used))
+    if state.supervisor not in [component.process for component in state.components.values()]:
+        used = memory.pss_bytes(state.supervisor.pid, descendants=False)
+        total += used
+        age = _duration(time.time() - state.supervisor.started)
+        table.add_row("supervisor", str(state.supervisor.pid), "-", state.phase, age, "-", _megabytes(used))
     console = Console()
     console.print(table)
-    console.print(f"Site {state.site}, {state.directory}: {_megabytes(total + used)} in all.")
+    console.print(f"Site {state.site}, {state.directory}: {_megabytes(total)} in all.")
+    return total
 
 
 def _word(component: ComponentState, healthy: bool) -> str:

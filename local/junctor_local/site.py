@@ -21,6 +21,7 @@ from junctor_local.kafka import KafkaServer
 from junctor_local.mirror import copies_of
 from junctor_local.site_parts import ALL_SERVICES, SiteParts
 from junctor_local.site_ports import (
+    OF_TWO,
     SERVICES,
     PortInUse,
     SitePorts,
@@ -58,9 +59,12 @@ class Site:
         settings: Mapping[str, str] | None = None,
         without: Collection[str] = (),
         kafka_properties: Mapping[str, str] | None = None,
+        before: Sequence[Supervised] = (),
+        after: Sequence[Supervised] = (),
     ) -> None:
         """`processes`: one per service, else one for all; `settings` are added to the services' environment and win.
         `without`: of kafka, clickhouse, media and issuer those that no service needs. `kafka_properties` go before ours.
+        `before` and `after`: more components, started with Kafka and after the services.
 
         A setting that names a real Kafka, ClickHouse, media server or issuer keeps the local one from being started.
         """
@@ -93,7 +97,11 @@ class Site:
         self._lock: int | None = None
         parts = SiteParts(self.directory, self.ports, self.env, self._write_state)
         real = site_settings.configured(settings or {})
-        self._components = {part.name: part for part in self._parts(parts, real) if part.name not in without}
+        self._after = tuple(part.name for part in after)
+        for part in (*before, *after):
+            part.changed = self._write_state
+        made = [*before, *self._parts(parts, real), *after]
+        self._components = {part.name: part for part in made if part.name not in without}
         for component in GIVES_WAY & self._components.keys():
             self._components[component].child.niceness = NICENESS
 
@@ -135,9 +143,11 @@ class Site:
         try:
             self._check_machine()
             self._write_state()
-            await self._all_up([name for name in self._components if name not in self._service_names()])
+            later = {*self._service_names(), *self._after}
+            await self._all_up([name for name in self._components if name not in later])
             await self._make_topics()
-            await self._all_up(list(self._service_names()))
+            await self._all_up(self._service_names())
+            await self._all_up(self._after)
         except BaseException as error:
             self._phase = "failed"
             await self._all_down()
@@ -247,10 +257,13 @@ class Site:
                 "Java 17 is missing: Kafka needs it. On Debian: apt-get install openjdk-17-jre-headless; "
                 "elsewhere: https://adoptium.net/temurin/releases/?version=17"
             )
-        sentences = self.ports.in_use()
+        sentences = self.ports.in_use(self._listened())
         if sentences:
             sentences.append("Stop what holds them, or choose other ports: junctor up --ports-from 21000.")
             raise PortInUse("\n".join(sentences))
+
+    def _listened(self) -> list[str]:
+        return [name for name in self.ports.numbers if "JUNCTOR_OTHER_SITE" in self.env or name not in OF_TWO]
 
     def _take_lock(self) -> None:
         lock = os.open(self.directory / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

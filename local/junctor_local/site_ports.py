@@ -1,6 +1,6 @@
 """Which ports a local site listens on: stable ones, a block of one's choice, or free ones."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import psutil
@@ -26,7 +26,11 @@ _STANDARD: tuple[tuple[str, int, str], ...] = (
     ("http", 18080, "gateway, HTTP"),
     ("web_chat", 18090, "omnichannel, WebSocket"),
     *((service, 15051 + index, f"{service}, gRPC") for index, service in enumerate(SERVICES)),
+    ("kafka_far", 19094, "Kafka, for the other site"),
+    ("voter", 15049, "the site's voter"),
 )
+OF_TWO = ("kafka_far", "voter")
+"""Ports that a site listens on only where there is another one."""
 _RTP_FIRST, _RTP_LAST = 16400, 17999
 # In a block of one's choice: single ports from its start, RTP from this far behind it, this many.
 _BLOCK_RTP_OFFSET, _BLOCK_RTP_COUNT = 100, 1000
@@ -49,7 +53,7 @@ class SitePorts:
         """`name`'s address, host:port."""
         return f"{HOST}:{self.numbers[name]}"
 
-    def in_use(self, names: Iterator[str] | None = None) -> list[str]:
+    def in_use(self, names: Iterable[str] | None = None) -> list[str]:
         """One sentence for each port that something else listens on; `names` limits what is looked at."""
         about = {name: text for name, _, text in _STANDARD}
         taken = [name for name in (names or self.numbers) if not port_is_free(self.numbers[name], HOST)]

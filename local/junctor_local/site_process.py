@@ -11,9 +11,10 @@ from pathlib import Path
 
 from junctor_service import logs
 
-from junctor_local import site_settings
+from junctor_local import site_settings, two_sites_plan
 from junctor_local.child import NotReady
 from junctor_local.site import Site, SiteIsUp
+from junctor_local.site_of_two import site_of_two
 from junctor_local.site_ports import PortInUse, SitePorts, free_site_ports, ports_from, standard_ports
 
 log = logging.getLogger(__name__)
@@ -61,18 +62,21 @@ def main() -> int:
     options.add_argument("--all-in-one", action="store_true")
     options.add_argument("--ports-from", type=int)
     options.add_argument("--free-ports", action="store_true")
+    options.add_argument("--of-two", action="store_true", help="As the plan of two sites above the directory says.")
     given = options.parse_args()
     logs.configure("info", "json")
-    ports = chosen_ports(given.ports_from, given.free_ports)
-    site = Site(
-        given.directory,
-        name=given.name,
-        processes=not given.all_in_one,
-        ports=ports,
-        settings=site_settings.configured(os.environ),
-    )
     with asyncio.Runner() as runner:
-        return runner.run(run(site))
+        return runner.run(run(_site(given)))
+
+
+def _site(given: argparse.Namespace) -> Site:
+    settings, processes = site_settings.configured(os.environ), not given.all_in_one
+    if given.of_two:
+        plan = two_sites_plan.kept(given.directory.parent)
+        assert plan is not None, "who starts a site of two keeps the plan first"
+        return site_of_two(given.directory.parent, given.name, plan, settings=settings, processes=processes)
+    ports = chosen_ports(given.ports_from, given.free_ports)
+    return Site(given.directory, name=given.name, processes=processes, ports=ports, settings=settings)
 
 
 if __name__ == "__main__":
