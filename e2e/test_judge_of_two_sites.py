@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from typing import Literal
 
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
@@ -12,7 +13,7 @@ from junctor.router.v1 import router_pb2 as pb
 from e2e.judge.edges import Fact, facts_in, talks
 from e2e.judge.intervals import Interval, overlaps
 from e2e.judge.journals import decisions
-from e2e.judge.line import line
+from e2e.judge.line import Line, line
 from e2e.judge.reading import Found
 
 
@@ -20,16 +21,23 @@ class Journal:
     """A site's journal of one partition, as its Kafka has it."""
 
     def __init__(self, site: str) -> None:
-        self.site, self.values = site, []
+        self.site = site
+        self.values: list[bytes] = []
         self.epoch, self.owner, self.seq, self.link = (0, 0), 0, 0, b""
 
     def begin(self, site_epoch: int, previous: int = 0, cut: tuple[int, bytes] = (0, b"")) -> "Journal":
         self.epoch, self.owner = (site_epoch, 1), 100 * site_epoch + ord(self.site)
         self.seq, self.link = cut
-        where = {"epoch": journal_pb2.Epoch(site_epoch=site_epoch, owner_epoch=1), "owner_id": self.owner}
-        self._append(journal_pb2.JournalRecord(owner_started=journal_pb2.OwnerStarted(**where, site=self.site)))
+        epoch = journal_pb2.Epoch(site_epoch=site_epoch, owner_epoch=1)
+        claim = journal_pb2.OwnerStarted(epoch=epoch, owner_id=self.owner, site=self.site)
+        self._append(journal_pb2.JournalRecord(owner_started=claim))
         started = journal_pb2.EpochStarted(
-            **where, previous_site_epoch=previous, cut_seq=cut[0], cut_hash=cut[1], site=self.site
+            epoch=epoch,
+            owner_id=self.owner,
+            previous_site_epoch=previous,
+            cut_seq=cut[0],
+            cut_hash=cut[1],
+            site=self.site,
         )
         self._append(journal_pb2.JournalRecord(epoch_started=started))
         return self
@@ -66,7 +74,7 @@ def ids(a: Journal, b: Journal) -> list[str]:
     return [entry.input.id for entry in found.entries]
 
 
-def test_what_lies_beyond_the_cut_is_void_and_the_rest_counts():
+def test_what_lies_beyond_the_cut_is_void_and_the_rest_counts() -> None:
     a, b = Journal("a").begin(1), Journal("b")
     a.decide("one")
     cut = a.decide("two")
@@ -77,7 +85,7 @@ def test_what_lies_beyond_the_cut_is_void_and_the_rest_counts():
     assert (found.void, found.beyond) == (1, {1: 1})
 
 
-def test_an_owner_that_was_overtaken_in_its_own_journal_decides_nothing_more():
+def test_an_owner_that_was_overtaken_in_its_own_journal_decides_nothing_more() -> None:
     a, b = Journal("a").begin(1), Journal("b")
     cut = a.decide("one")
     claim = journal_pb2.OwnerStarted(epoch=journal_pb2.Epoch(site_epoch=2, owner_epoch=1), owner_id=7, site="b")
@@ -87,14 +95,14 @@ def test_an_owner_that_was_overtaken_in_its_own_journal_decides_nothing_more():
     assert ids(a, b) == ["one", "two"]
 
 
-def test_two_sites_that_lead_one_epoch_are_found():
+def test_two_sites_that_lead_one_epoch_are_found() -> None:
     a, b = Journal("a").begin(1), Journal("b").begin(1)
     a.decide("one")
     b.decide("two")
     assert decisions({"a": a.values, "b": b.values}).broken == ["site epoch 1 was led by a and by b"]
 
 
-def test_an_input_applied_twice_a_gap_and_a_forged_hash_are_found():
+def test_an_input_applied_twice_a_gap_and_a_forged_hash_are_found() -> None:
     a, b = Journal("a").begin(1), Journal("b")
     cut = a.decide("one")
     b.begin(2, 1, cut).decide("one")
@@ -117,14 +125,14 @@ def _offer(contact: str, agent: str) -> pb.ReservationCreated:
     return pb.ReservationCreated(contact_id=contact, agent_id=agent, reservation_id=f"{contact}.{agent}")
 
 
-def _line(*events: Message):
+def _line(*events: Message) -> Line:
     a = Journal("a").begin(1)
     for number, event in enumerate(events):
         a.decide(str(number), event)
     return line(decisions({"a": a.values, "b": []}).entries)
 
 
-def test_who_is_passed_over_is_found_and_who_was_refused_before_is_not_blamed():
+def test_who_is_passed_over_is_found_and_who_was_refused_before_is_not_blamed() -> None:
     late_first = _line(_queued("c2", 2), _queued("c1", 1), _offer("c2", "x"), _offer("c1", "y"))
     assert late_first.passed_over == [("c1", "c2")]
     assert _line(_queued("c2", 2), _queued("c1", 1), _offer("c1", "x"), _offer("c2", "y")).passed_over == []
@@ -135,17 +143,19 @@ def test_who_is_passed_over_is_found_and_who_was_refused_before_is_not_blamed():
     assert _line(*again, _offer("c2", "y")).passed_over == [("c1", "c2")]
 
 
-def test_who_is_forgotten_still_waits():
+def test_who_is_forgotten_still_waits() -> None:
     done = pb.TaskCompleted(contact_id="c1")
     found = _line(_queued("c1", 1), _queued("c2", 2), _offer("c1", "x"), done)
     assert (set(found.queued), found.ended, found.waiting) == ({"c1", "c2"}, {"c1"}, {"c2"})
 
 
-def _fact(at: float, site: str, kind: str, contact: str, agent: str, reservation: str) -> Fact:
+def _fact(
+    at: float, site: str, kind: Literal["bound", "unbound", "hung_up"], contact: str, agent: str, reservation: str
+) -> Fact:
     return Fact(at, site, kind, contact, agent, reservation)
 
 
-def test_a_talk_ends_when_it_is_unbound_when_the_phone_is_gone_and_with_its_site():
+def test_a_talk_ends_when_it_is_unbound_when_the_phone_is_gone_and_with_its_site() -> None:
     facts = [
         _fact(1, "a", "bound", "c1", "x", "r1"),
         _fact(2, "a", "bound", "c2", "y", "r2"),
@@ -162,7 +172,7 @@ def test_a_talk_ends_when_it_is_unbound_when_the_phone_is_gone_and_with_its_site
     ]
 
 
-def test_two_agents_two_contacts_and_a_reservation_that_binds_twice_are_found_in_facts():
+def test_two_agents_two_contacts_and_a_reservation_that_binds_twice_are_found_in_facts() -> None:
     facts = [
         _fact(1, "a", "bound", "c1", "x", "r1"),
         _fact(2, "b", "bound", "c1", "y", "r2"),
@@ -177,7 +187,7 @@ def test_two_agents_two_contacts_and_a_reservation_that_binds_twice_are_found_in
     assert overlaps(talks(facts[:2], losses=[("a", 1.5)]).intervals).count == 0
 
 
-def test_facts_are_read_once_from_cloud_events():
+def test_facts_are_read_once_from_cloud_events() -> None:
     bound = cti_pb2.Bound(contact_id="c1", agent_id="x", reservation_id="r1")
     headers = {
         "ce_id": "1",

@@ -1,7 +1,8 @@
 """Agents and contacts of two sites by gRPC: each agent's workspace and each contact's edge talk to the router of their own site.
 
-A contact's edge is here what `omnichannel` is for a chat: it joins the contact to one reservation, once, and writes that down.
-What the edges wrote, and what the routers said, is in `Record`, for the test and for the judge.
+A contact's edge is here what `omnichannel` is for a chat: it joins the contact to one reservation, once, and writes that down;
+an agent's edge fills its one slot. Each refuses what does not fit, as docs/two-sites.md (E2, E3) has it. Whatever happens to
+sites and links, they go on: who is thought lost logs in again, who did not respond is ready again.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import grpc
 from junctor.contact.v1 import contact_pb2
 from junctor.directory.v1 import directory_pb2, directory_pb2_grpc
 from junctor.router.v1 import router_pb2, router_pb2_grpc
@@ -57,6 +59,7 @@ class Contact:
     acknowledged: float | None = None
     bound: str = ""
     unbound: set[str] = field(default_factory=set)
+    ended: bool = False
 
 
 class Desk:
@@ -75,12 +78,15 @@ class Desk:
         self._channels: list[Channels] = []
         self._stubs: dict[tuple[str, str], Any] = {}
         self._gone: dict[str, str] = {}
+        self._slots: dict[str, str] = {}
         self._voters: Mapping[str, Voter] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def token(self, subject: str, role: str, agent: str | None = None, tenant: str = TENANT) -> str:
+    def token(
+        self, subject: str, role: str, agent: str | None = None, tenant: str = TENANT, lifetime: float = 6 * 3_600.0
+    ) -> str:
         """Of the issuer that both sites have."""
-        return mint(self._key, subject, tenant, [role], agent, 3_600.0)
+        return mint(self._key, subject, tenant, [role], agent, lifetime)
 
     def stub(self, site: str, service: str, stub: Any, token: str) -> Any:
         """A client of a site's service, with its own connection."""
@@ -174,35 +180,53 @@ class Desk:
         await asyncio.gather(*(channels.close() for channels in self._channels))
 
     async def _log_in(self, site: str, agent: str) -> None:
-        request = router_pb2.LogInRequest(
-            request_id=uuid7(), tenant=TENANT, agent_id=agent, state=router_pb2.AGENT_STATE_READY
-        )
-        await self._until_known(site, agent, "LogIn", request, 240.0)
-        task = asyncio.create_task(self._work(site, agent), name=agent)
-        self._tasks.add(task)
+        await self._until_known(site, agent, "LogIn", _log_in(agent), 240.0)
+        self._spawn(self._work(site, agent))
 
     async def _work(self, site: str, agent: str) -> None:
         """Follows the own stream of offers, through whatever happens to it."""
-        served: set[str] = set()
+        seen: set[str] = set()
         while True:
-            with contextlib.suppress(ServiceError, Exception):
+            with contextlib.suppress(ServiceError, grpc.RpcError):
                 request = router_pb2.WatchAgentRequest(tenant=TENANT, agent_id=agent)
                 async for update in self.router(site, agent).WatchAgent(request):
+                    await self._stays(site, agent, update.agent.state)
                     for task in update.agent.tasks:
-                        offer = task.reservation_id
-                        if task.state == router_pb2.TASK_STATE_RESERVED and offer not in served:
-                            served.add(offer)
+                        if task.state == router_pb2.TASK_STATE_RESERVED and task.reservation_id not in seen:
+                            seen.add(task.reservation_id)
                             self.offered.append((time.monotonic(), site, agent, task.contact_id))
-                            taking = asyncio.create_task(self._take(site, agent, task.contact_id, offer))
-                            self._tasks.add(taking)
-                            taking.add_done_callback(self._tasks.discard)
+                            self._spawn(self._take(site, agent, task.contact_id, task.reservation_id))
             await asyncio.sleep(_PAUSE)
+
+    async def _stays(self, site: str, agent: str, state: int) -> None:
+        """At work, whatever the router made of them meanwhile."""
+        if state == router_pb2.AGENT_STATE_LOGGED_OUT:
+            await self._said(site, agent, "LogIn", _log_in(agent))
+        elif state in {router_pb2.AGENT_STATE_NOT_RESPONDING, router_pb2.AGENT_STATE_NOT_READY}:
+            ready = router_pb2.SetAgentStateRequest(
+                request_id=uuid7(), tenant=TENANT, agent_id=agent, state=router_pb2.AGENT_STATE_READY
+            )
+            await self._said(site, agent, "SetAgentState", ready)
 
     async def _take(self, site: str, agent: str, contact_id: str, reservation: str) -> None:
         contact = self.contacts.get(contact_id)
-        if contact is None or contact.bound or reservation in contact.unbound:
+        if contact is None or reservation in contact.unbound:
             return
-        contact.bound = reservation
+        if contact.ended:
+            await self._end(contact, f"{contact_id}/end/{reservation}")
+            return
+        if contact.bound or self._slots.get(agent):
+            refusal = router_pb2.RejectReservationRequest(
+                request_id=f"reject/{reservation}",
+                tenant=TENANT,
+                agent_id=agent,
+                reservation_id=reservation,
+                contact_id=contact_id,
+                cause="bound" if contact.bound else "busy",
+            )
+            await self._said(site, agent, "RejectReservation", refusal)
+            return
+        contact.bound = self._slots[agent] = reservation
         talk = Talk(contact_id, agent, reservation, self._gone.get(site, site), time.monotonic())
         self.talks.append(talk)
         request = router_pb2.AcceptReservationRequest(
@@ -213,21 +237,31 @@ class Desk:
             contact_id=contact_id,
         )
         if not await self._said(site, agent, "AcceptReservation", request):
-            contact.bound = ""
+            contact.bound = self._slots[agent] = ""
             contact.unbound.add(reservation)
             self._ended(talk)
             return
         await asyncio.sleep(self.talk_seconds)
         await self.hang_up.wait()
+        contact.ended = True
+        self._slots[agent] = ""
         self._ended(talk)
-        end = router_pb2.EndContactRequest(
-            request_id=f"{contact_id}/end", tenant=TENANT, contact_id=contact_id, cause="customer"
-        )
-        await self._said(contact.site, "", "EndContact", end)
+        await self._end(contact, f"{contact_id}/end")
         complete = router_pb2.CompleteTaskRequest(
             request_id=f"complete/{contact_id}", tenant=TENANT, agent_id=agent, contact_id=contact_id
         )
         await self._said(site, agent, "CompleteTask", complete)
+
+    async def _end(self, contact: Contact, request_id: str) -> None:
+        end = router_pb2.EndContactRequest(
+            request_id=request_id, tenant=TENANT, contact_id=contact.id, cause="customer"
+        )
+        await self._said(contact.site, "", "EndContact", end)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _until_known(self, site: str, agent: str, method: str, request: Any, within: float) -> None:
         """Also where the directory's values are still on their way to that site. Nobody there: the same id once more."""
@@ -257,7 +291,7 @@ class Desk:
 
     def _ended(self, talk: Talk) -> None:
         where = self.talks.index(talk)
-        self.talks[where] = Talk(*(getattr(talk, name) for name in Talk.__slots__[:-1]), until=time.monotonic())
+        self.talks[where] = replace(talk, until=time.monotonic())
 
 
 def intervals(desk: Desk) -> list[Interval]:
@@ -270,6 +304,12 @@ def in_turn(desk: Desk) -> list[Interval]:
     turns = {talk: tuple(map(int, talk.reservation.split(".")[2:4])) for talk in desk.talks}
     places = {turn: place for place, turn in enumerate(sorted(turns.values()))}
     return [Interval(talk.contact, talk.agent, places[turn]) for talk, turn in turns.items()]
+
+
+def _log_in(agent: str) -> router_pb2.LogInRequest:
+    return router_pb2.LogInRequest(
+        request_id=uuid7(), tenant=TENANT, agent_id=agent, state=router_pb2.AGENT_STATE_READY
+    )
 
 
 def _may_be_retried(error: ServiceError) -> bool:
