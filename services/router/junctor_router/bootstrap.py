@@ -9,6 +9,7 @@ from junctor.router.v1 import router_pb2_grpc
 from junctor_journal.brokers import Brokers
 from junctor_journal.pump import GroupPump, Pump
 from junctor_service.foundation import Foundation
+from junctor_service.ids import edge_id
 from junctor_service.run import Service
 
 from junctor_router.adapters.cyclic_collector import keep_pauses_short
@@ -16,11 +17,13 @@ from junctor_router.adapters.pool_config import PoolConfig
 from junctor_router.application.agent_streams import AgentStreams
 from junctor_router.application.changes import Changes
 from junctor_router.application.configuration_feed import ConfigurationFeed
+from junctor_router.application.edge_watch import EdgeWatch
 from junctor_router.application.effects import RouterEffects
 from junctor_router.application.measures import Measures
 from junctor_router.application.pools import PoolsFold
 from junctor_router.application.queries import Queries
 from junctor_router.application.requests import Requests
+from junctor_router.application.roll_call import RollCalls
 from junctor_router.entrypoints.grpc import RouterServicer
 from junctor_router.settings import PumpKind, RouterSettings
 
@@ -42,9 +45,13 @@ def bind(settings: RouterSettings) -> Service:
     commands = f.commands
     feed = effects.feed = ConfigurationFeed(configuration, ledger, commands)
     queries = Queries(configuration, ledger, f.clock.now_ms)
-    streams = effects.streams = AgentStreams(queries, commands)
-    servicer = RouterServicer(Requests(configuration, feed, queries, commands), queries, changes, streams)
-    return f.service([(router_pb2_grpc.add_RouterServiceServicer_to_server, servicer)], components=[feed, streams])
+    streams = effects.streams = AgentStreams(queries, commands, edge_id("router", settings.site))
+    edges = effects.edges = EdgeWatch(f.heartbeats(), ledger, commands)
+    requests, roll_calls = Requests(configuration, feed, queries, commands), RollCalls(ledger, commands)
+    servicer = RouterServicer(requests, queries, changes, streams, roll_calls)
+    return f.service(
+        [(router_pb2_grpc.add_RouterServiceServicer_to_server, servicer)], components=[feed, streams, edges]
+    )
 
 
 def _pump(settings: RouterSettings, brokers: Brokers) -> Pump:

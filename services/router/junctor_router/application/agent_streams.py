@@ -50,12 +50,12 @@ class Facts(Protocol):
 
 
 class AgentStreams:
-    """A component. `holder` names this process from its start to its end."""
+    """A component. `holder` names this process from its start to its end, and begins with the `edge` that it is of."""
 
     name = "agent streams"
 
-    def __init__(self, seen: Seen, facts: Facts, beat_seconds: float = BEAT_SECONDS) -> None:
-        self.holder = uuid.uuid4().hex
+    def __init__(self, seen: Seen, facts: Facts, edge: str, beat_seconds: float = BEAT_SECONDS) -> None:
+        self.holder = f"{edge}/{uuid.uuid4().hex}"
         self._seen = seen
         self._facts = facts
         self._beat_seconds = beat_seconds

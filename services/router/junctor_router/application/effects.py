@@ -8,6 +8,7 @@ from typing import Any
 from junctor_router.application.agent_streams import AgentStreams
 from junctor_router.application.changes import Changes
 from junctor_router.application.configuration_feed import ConfigurationFeed
+from junctor_router.application.edge_watch import EdgeWatch
 from junctor_router.application.measures import Measures
 
 
@@ -19,6 +20,7 @@ class RouterEffects:
         self._measures = measures
         self.feed: ConfigurationFeed | None = None
         self.streams: AgentStreams | None = None
+        self.edges: EdgeWatch | None = None
 
     def on_entry(self, partition: int, entry: Any, mine: bool) -> None:
         """In every process, whoever owns the partition: streams may be held open anywhere."""
@@ -38,9 +40,11 @@ class RouterEffects:
         self._changes.forget(partition)
 
     def on_ready(self, partition: int, fold: Any) -> None:
-        """An earlier owner may have told only a part of the configuration."""
+        """An earlier owner may have told only a part of the configuration, and heard other edges."""
         if self.feed is not None:
             self.feed.compare_in(partition)
+        if self.edges is not None:
+            self.edges.look()
 
     def on_lost(self, partition: int) -> None:
         """Nothing: the next owner goes on from the state."""

@@ -77,6 +77,7 @@ def _request(m: pb.RequestTaskRequest) -> c.RequestTask:
         m.edge,
         m.hold_ms,
         m.not_before,
+        m.leg,
     )
 
 
@@ -87,11 +88,11 @@ def _changed(m: pb.ConfigurationChanged) -> c.ConfigurationChanged:
 _COMMANDS: dict[type[Message], Callable[[Any], c.Command]] = {
     journal_pb2.Tick: lambda m: TICK,
     pb.RequestTaskRequest: _request,
-    pb.CancelTaskRequest: lambda m: c.CancelTask(m.contact_id, m.cause),
+    pb.CancelTaskRequest: lambda m: c.CancelTask(m.contact_id, m.cause, m.leg),
     pb.RequeueTaskRequest: lambda m: c.RequeueTask(
-        m.contact_id, m.queue, m.cause, m.agent_id, m.to_agent_id, m.hold_ms
+        m.contact_id, m.queue, m.cause, m.agent_id, m.to_agent_id, m.hold_ms, m.leg
     ),
-    pb.EndContactRequest: lambda m: c.EndContact(m.contact_id, m.cause),
+    pb.EndContactRequest: lambda m: c.EndContact(m.contact_id, m.cause, m.leg),
     pb.AcceptReservationRequest: lambda m: c.AcceptReservation(m.agent_id, m.reservation_id, m.contact_id),
     pb.RejectReservationRequest: lambda m: c.RejectReservation(m.agent_id, m.reservation_id, m.contact_id, m.cause),
     pb.CompleteTaskRequest: lambda m: c.CompleteTask(m.agent_id, m.contact_id, m.disposition, m.outcome_value),
@@ -99,9 +100,15 @@ _COMMANDS: dict[type[Message], Callable[[Any], c.Command]] = {
     pb.LogInRequest: lambda m: c.LogIn(m.agent_id, tuple(channel(n) for n in m.channels), _agent_state(m.state)),
     pb.LogOutRequest: lambda m: c.LogOut(m.agent_id, m.reason),
     pb.SetAgentStateRequest: lambda m: c.SetAgentState(m.agent_id, _agent_state(m.state), m.reason),
-    pb.ReportDeviceRequest: lambda m: c.ReportDevice(m.agent_id, _device_state(m.state), m.cause),
+    pb.ReportDeviceRequest: lambda m: c.ReportDevice(m.agent_id, _device_state(m.state), m.cause, m.edge),
     pb.AgentStreamOpened: lambda m: c.AgentStreamOpened(m.agent_id, m.holder),
     pb.AgentStreamClosed: lambda m: c.AgentStreamClosed(m.agent_id, m.holder),
+    pb.EdgeReported: lambda m: c.EdgeReported(m.edge, m.reachable, m.holds_slots),
+    pb.RollCallAnswered: lambda m: c.RollCallAnswered(
+        m.edge,
+        m.site_epoch,
+        tuple(c.Slot(slot.agent_id, slot.contact_id, slot.reservation_id, slot.talking) for slot in m.slots),
+    ),
     pb.StreamHolderAlive: lambda m: c.StreamHolderAlive(m.holder),
     pb.ConfigurationChanged: _changed,
 }

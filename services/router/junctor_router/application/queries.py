@@ -23,7 +23,7 @@ from junctor_router.domain.pool_state import PoolState, Queue
 from junctor_router.domain.reach import hopeless
 from junctor_router.domain.reservation import Offer
 from junctor_router.domain.task import FinishedTask, Task
-from junctor_router.domain.values import ConnectionState, Hold, TaskState
+from junctor_router.domain.values import OUT_OF_LINE, ConnectionState, TaskState
 
 
 class Journal(Protocol):
@@ -242,7 +242,7 @@ def _finished_message(task: FinishedTask) -> pb.Task:
 
 
 def _queue_message(pool: PoolState, queue: Queue, now: int) -> pb.QueueView:
-    lines = [line for line in pool.lines.by_queue.get(queue.id, {}).values() if line.hold is not Hold.NOT_YET]
+    lines = [line for line in pool.lines.by_queue.get(queue.id, {}).values() if line.hold not in OUT_OF_LINE]
     oldest = min((entry[1] for line in lines for entry in line.entries), default=now)
     first = pool.plan_of(queue.id).steps[0].expression
     meeting = picker_of(bind(first.root, {}, pool.attributes))

@@ -51,6 +51,12 @@ class Agent:
     """The processes at which the agent's workspace has streams."""
     lost_until: int = 0
     """Since the last of them ended: when the agent is given up; 0 while there is one, or never was in this session."""
+    edge: str = ""
+    """Where the device is registered; "" for none, or one that is not watched over."""
+    held: str = ""
+    """A reservation that the slot holds and the pool does not know, as the edge says."""
+    closed: int = 0
+    """The channels that cannot be reached, as a mask (derived)."""
     matrix: Matrix = MATRIX
     """The tenant's, with what is the agent's own (derived)."""
     profile: Profile = field(default_factory=lambda: Profile({}))
@@ -67,8 +73,10 @@ class Agent:
         if self.lost_until:
             return 0
         if not self.tasks:
-            return self.empty_mask & ~capacity.BLOCKED if self.device in capacity.BLOCKING else self.empty_mask
-        return capacity.open_channels(self.slots, self.load, self.device, self.matrix)
+            found = self.empty_mask & ~capacity.BLOCKED if self.device in capacity.BLOCKING else self.empty_mask
+        else:
+            found = capacity.open_channels(self.slots, self.load, self.device, self.matrix)
+        return found & ~self.closed
 
     def set_slots(self) -> None:
         self.slots = capacity.of(self.value.capacity, self.channels, self.value.device)
@@ -99,14 +107,16 @@ class Agent:
                 sorted(self.value.attributes.items()), self.value.device, sorted(self.value.capacity.items()),
                 [interruption_to_plain(one) for one in self.value.interruptions],
             ],
-            list(self.holders), self.lost_until,
+            list(self.holders), self.lost_until, self.edge, self.held,
         ]  # fmt: skip
 
     @classmethod
     def from_plain(cls, plain: list[Any]) -> Agent:
         """The agent, not yet in any index."""
         (id, deleted, state, pending, reason, pending_reason, device, session, since, channels) = plain[:10]
-        logged_in_at, handled, last_turn, tasks, rank, (attributes, phone, slots, rules), holders, lost = plain[10:]
+        logged_in_at, handled, last_turn, tasks, rank, (attributes, phone, slots, rules), holders, lost, edge, held = (
+            plain[10:]
+        )
         interruptions = tuple(interruption_from_plain(rule) for rule in rules)
         value = AgentValue(
             {intern(name): intern(text) for name, text in attributes},
@@ -118,7 +128,7 @@ class Agent:
             id, value, Member(id, {}, rank=rank), deleted, AgentState(state), AgentState(pending), reason, pending_reason,
             DeviceState(device), session, since, tuple(Channel(c) for c in channels), logged_in_at, handled, last_turn,
         )  # fmt: skip
-        agent.holders, agent.lost_until = tuple(holders), lost
+        agent.holders, agent.lost_until, agent.edge, agent.held = tuple(holders), lost, edge, held
         for contact_id, channel in tasks:
             agent.take(contact_id, Channel(channel))
         agent.set_slots()

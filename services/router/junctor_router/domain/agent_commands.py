@@ -83,9 +83,16 @@ def report_device(pool: PoolState, command: ReportDevice) -> ReportDeviceRespons
     agent = known(pool, command.agent_id)
     if command.state is DeviceState.UNSPECIFIED:
         raise invalid("DEVICE_STATE_MISSING", "state does not say what the device does.")
-    if agent.device is not command.state:
-        agent.device = command.state
-        pool.emit(AgentDeviceChanged(agent.id, command.state))
+    gone = command.state is DeviceState.UNREGISTERED
+    if gone and command.edge and agent.edge not in ("", command.edge):
+        return ReportDeviceResponse()  # It is registered at another edge by now.
+    moved = bool(command.edge) and command.edge != agent.edge
+    if moved:
+        agent.edge = command.edge
+    if agent.device is not command.state or moved:
+        if agent.device is not command.state:
+            agent.device = command.state
+            pool.emit(AgentDeviceChanged(agent.id, command.state))
         pool.refresh(agent)
         matching.settle(pool)
     return ReportDeviceResponse()

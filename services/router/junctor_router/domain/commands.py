@@ -26,12 +26,14 @@ class RequestTask:
     edge: str = ""
     hold_ms: int = 0
     not_before: int = 0
+    leg: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class CancelTask:
     contact_id: str
     cause: str = ""
+    leg: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,14 @@ class RequeueTask:
     agent_id: str = ""
     to_agent_id: str = ""
     hold_ms: int = 0
+    leg: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class EndContact:
     contact_id: str
     cause: str = ""
+    leg: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +106,12 @@ class SetAgentState:
 
 @dataclass(frozen=True, slots=True)
 class ReportDevice:
+    """`edge`: where the device is registered; "" is not watched over."""
+
     agent_id: str
     state: DeviceState
     cause: str = ""
+    edge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,34 @@ class StreamHolderAlive:
 
 
 @dataclass(frozen=True, slots=True)
+class EdgeReported:
+    """The edge was heard a moment ago, or was not. `holds_slots`: it answers roll calls."""
+
+    edge: str
+    reachable: bool
+    holds_slots: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What the slot of an agent holds at the agent's edge. `talking`: else it rings."""
+
+    agent_id: str
+    contact_id: str
+    reservation_id: str
+    talking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RollCallAnswered:
+    """All slots of the edge that hold something of this pool, where the edge has learnt of that site epoch."""
+
+    edge: str
+    site_epoch: int
+    slots: tuple[Slot, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Some moment that `next_due` named has come."""
 
@@ -161,6 +196,8 @@ Command = (
     | AgentStreamOpened
     | AgentStreamClosed
     | StreamHolderAlive
+    | EdgeReported
+    | RollCallAnswered
     | ConfigurationChanged
     | Tick
 )
@@ -171,6 +208,8 @@ class RequestTaskResponse:
     state: TaskState
     position: int
     estimated_wait_ms: int
+    agent_id: str = ""
+    reservation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

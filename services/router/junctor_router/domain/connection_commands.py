@@ -10,11 +10,12 @@ from __future__ import annotations
 from junctor_router.domain import matching
 from junctor_router.domain.agent import Agent
 from junctor_router.domain.agent_commands import known, leave, rescind_offers
+from junctor_router.domain.back_in_line import back_in_line
 from junctor_router.domain.capacity import NEEDS_DEVICE
 from junctor_router.domain.commands import AgentStreamClosed, AgentStreamOpened, StreamHolderAlive
 from junctor_router.domain.events import AgentConnectionChanged
 from junctor_router.domain.pool_state import PoolState
-from junctor_router.domain.task_commands import back_in_line, completed
+from junctor_router.domain.task_commands import completed
 from junctor_router.domain.timers import GRACE, HOLDER
 from junctor_router.domain.values import ConnectionState, TaskState
 

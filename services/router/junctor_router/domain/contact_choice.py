@@ -20,7 +20,7 @@ from typing import Protocol
 from junctor_router.domain.expression import Expression, Node, Scalar, needed, test_of
 from junctor_router.domain.picker import Picker, picker_of
 from junctor_router.domain.task import FIRST_OF_ALL, Key
-from junctor_router.domain.values import NUMBERS, AgentOrder, Channel, Hold
+from junctor_router.domain.values import NUMBERS, OUT_OF_LINE, AgentOrder, Channel, Hold
 
 MAX_LINES = 4_096
 """Lines kept, empty ones included, before the empty ones are dropped."""
@@ -196,7 +196,7 @@ class WaitingLines:
     def position(self, queue: str, entry: Key) -> int:
         """1 for the next of the queue, over all its lines but those of contacts for later."""
         lines = self.by_queue.get(queue, {}).values()
-        return 1 + sum(bisect_left(line.entries, entry) for line in lines if line.hold is not Hold.NOT_YET)
+        return 1 + sum(bisect_left(line.entries, entry) for line in lines if line.hold not in OUT_OF_LINE)
 
     def best(self, profile: Profile, open_channels: int, excludes: Callable[[str], bool]) -> Key | None:
         """The contact that an agent of this profile gets next. `excludes` is asked with contact ids."""

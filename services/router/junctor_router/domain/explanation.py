@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from junctor_router.domain import capacity, matching
 from junctor_router.domain.agent import Agent
 from junctor_router.domain.attribute_index import AttributeIndex
+from junctor_router.domain.edge_reach import ALL_CHANNELS
 from junctor_router.domain.expression import (
     Attribute,
     Compare,
@@ -163,6 +164,14 @@ def _why_not(pool: PoolState, task: Task, matching_count: int) -> list[str]:
     left = max(task.held_until - pool.now, 0) // 1000
     if line.hold is Hold.NOT_YET:
         return [f"It is for later: nobody is offered it in the next {left} s."]
+    if line.hold is Hold.UNREACHABLE:
+        return [
+            f"Its edge {task.edge} is not reached: it keeps its place, and nobody is offered it until that is heard again."
+        ]
+    if line.hold is Hold.FOR_EDGE:
+        return [
+            f"Its agent's phone had nothing of it any more: it waits {left} s more for a word from its edge {task.edge}."
+        ]
     if line.hold in FOR_SOMEBODY:
         kept = f"It is kept for {', '.join(task.preferred_agents)} for {left} s more."
         known = [pool.agents[id] for id in task.preferred_agents if id in pool.agents]
@@ -231,6 +240,8 @@ def _blocked(agent: Agent) -> str | None:
 
 def _closed(agent: Agent, channel: Channel) -> str:
     name = channel.name.lower()
+    if agent.closed >> channel & 1:
+        return _cut_off(agent)
     slots = agent.slots.get(channel, 0)
     if not slots:
         if channel in capacity.NEEDS_DEVICE and not agent.value.device:
@@ -245,6 +256,14 @@ def _closed(agent: Agent, channel: Channel) -> str:
     if others:
         return f"has {', '.join(others)} in hand, which {name} does not interrupt"
     return "is being matched"
+
+
+def _cut_off(agent: Agent) -> str:
+    if agent.closed == ALL_CHANNELS:
+        return "the workspace's edge is not reached"
+    if agent.held:
+        return f"the phone has {agent.held}, which is not known here"
+    return f"the phone's edge {agent.edge} is not reached, or has not said what its phones hold"
 
 
 def _unmet(pool: PoolState, task: Task, agent: Agent) -> str:

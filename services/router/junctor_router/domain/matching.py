@@ -20,7 +20,14 @@ from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.predicted_value import SEGMENT, best, lot, value_of
 from junctor_router.domain.task import FIRST_OF_ALL, Key, Task
 from junctor_router.domain.timers import HOLD, RELAX, STARVE, STEP
-from junctor_router.domain.values import AgentOrder, Hold, ReservationState, TaskState
+from junctor_router.domain.values import (
+    OFFERED_TO_NOBODY,
+    OUT_OF_LINE,
+    AgentOrder,
+    Hold,
+    ReservationState,
+    TaskState,
+)
 from junctor_router.domain.wait_estimate import UNKNOWN, estimate
 
 ELAPSED = "elapsed"
@@ -58,6 +65,11 @@ def keep_for(pool: PoolState, task: Task, agent_id: str, hold_ms: int) -> None:
     task.preferred_agents = (agent_id,)
     pool.wish(task)
     _hold(pool, task, Hold.FOR_NAMED, pool.now + hold_ms)
+
+
+def keep_out(pool: PoolState, task: Task, until: int) -> None:
+    """Out of line until its own edge says something of it."""
+    _hold(pool, task, Hold.FOR_EDGE, until)
 
 
 def release(pool: PoolState, task: Task) -> None:
@@ -183,7 +195,7 @@ def again(pool: PoolState, task: Task) -> None:
     if task.queue not in pool.queues:
         overflow_to_treatment(pool, task, "message", "")
         return
-    if task.hold and task.held_until > pool.now and (task.hold is Hold.NOT_YET or pool.can_be_held(task)):
+    if task.hold and task.held_until > pool.now and (task.hold in OUT_OF_LINE or pool.can_be_held(task)):
         _hold(pool, task, task.hold, task.held_until)
         return
     last = len(pool.plan_of(task.queue).steps) - 1
@@ -231,7 +243,8 @@ def line_for(pool: PoolState, task: Task, plan: CompiledPlan, step: int, relaxed
     def ranking() -> list[Expression]:
         return [] if task.hold is Hold.FOR_NAMED else compiled.preferred(relaxed)
 
-    place = (task.queue, step, relaxed, int(task.hold), share, int(task.channel), plan.id, task.requirements)
+    hold = Hold.UNREACHABLE if task.edge in pool.silent and task.hold not in OUT_OF_LINE else task.hold
+    place = (task.queue, step, relaxed, int(hold), share, int(task.channel), plan.id, task.requirements)
     data = task.data
     key = (*place, tuple([data.get(name) for name in pool.lines.data_keys(place, lambda: [*required(), *ranking()])]))
     line = pool.lines.find(key)
@@ -328,7 +341,7 @@ def widen(pool: PoolState, task: Task, line: Line) -> None:
 def match_task(pool: PoolState, task: Task) -> None:
     """Offers the contact to the agent whom it prefers, else whom its step's order chooses, if anyone is free."""
     line = task.line
-    if line is None or line.hold is Hold.NOT_YET:
+    if line is None or line.hold in OFFERED_TO_NOBODY:
         return
     for agent_id in task.preferred_agents:
         agent = pool.agents.get(agent_id)
@@ -404,7 +417,7 @@ def _anyone(pool: PoolState, task: Task, plan: CompiledPlan, step: int) -> int:
 
 def _fits(task: Task, line: Line, agent: Agent) -> bool:
     return (
-        line.hold is not Hold.NOT_YET
+        line.hold not in OFFERED_TO_NOBODY
         and bool(agent.member.open >> task.channel & 1)
         and not task.excludes(agent.id)
         and line.test(agent.member.attributes)

@@ -13,6 +13,7 @@ from junctor_router.domain import (
     agent_commands,
     configuration_commands,
     connection_commands,
+    edges,
     matching,
     reissue,
     task_commands,
@@ -25,6 +26,7 @@ from junctor_router.domain.commands import (
     Command,
     CompleteTask,
     ConfigurationChanged,
+    EdgeReported,
     EndContact,
     ExtendWrapUp,
     LogIn,
@@ -34,6 +36,7 @@ from junctor_router.domain.commands import (
     RequestTask,
     RequeueTask,
     Response,
+    RollCallAnswered,
     SetAgentState,
     StreamHolderAlive,
     Tick,
@@ -43,7 +46,7 @@ from junctor_router.domain.expression import Parse
 from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.state_codec import STANDARD, Encoded, RowCodec
 from junctor_router.domain.timers import GRACE, HOLD, HOLDER, OFFER, RELAX, STARVE, STEP, WRAP_UP
-from junctor_router.domain.values import Refused, ReservationState
+from junctor_router.domain.values import Hold, Refused, ReservationState
 
 TIMERS_AT_ONCE = 100
 """Timers that one tick looks at; what is left is due at once again."""
@@ -91,6 +94,7 @@ class Pool:
     def begin(self, site_epoch: int, now: int, issued: Iterable[ReservationReissued]) -> None:
         """A site epoch begins, with what was issued again in this pool."""
         reissue.begin(self.state, site_epoch, now, issued)
+        edges.begun(self.state)
 
     def next_due(self) -> int | None:
         """When a `Tick` is wanted (Unix ms). What is left of a slice is due a millisecond after the last input."""
@@ -151,6 +155,10 @@ class Pool:
                 connection_commands.closed(state, command)
             case StreamHolderAlive():
                 connection_commands.alive(state, command)
+            case EdgeReported():
+                edges.reported(state, command)
+            case RollCallAnswered():
+                edges.answered(state, command)
             case ConfigurationChanged():
                 configuration_commands.change(state, command)
             case Tick():
@@ -183,6 +191,8 @@ def _tick(state: PoolState) -> None:
             matching.enter(state, task, task.step + 1, matching.ELAPSED)
         elif kind == RELAX:
             matching.relax(state, task)
+        elif kind == HOLD and task.hold is Hold.FOR_EDGE:
+            edges.lost(state, task)
         elif kind == HOLD:
             matching.release(state, task)
         elif kind == STARVE:

@@ -17,6 +17,7 @@ from junctor_router.domain.attribute_index import AttributeIndex
 from junctor_router.domain.capacity import MATRIX, Matrix
 from junctor_router.domain.configuration import DEFAULT_OBJECTIVE_MS, CalendarValue, QueueValue, Score, TenantValue
 from junctor_router.domain.contact_choice import Line, Profile, WaitingLines
+from junctor_router.domain.edge_reach import Edge, closed, silent, uncalled
 from junctor_router.domain.events import (
     AgentStateChanged,
     Event,
@@ -97,6 +98,12 @@ class PoolState:
     scores: dict[str, tuple[Score, ...]] = field(default_factory=dict)
     versions: dict[tuple[str, str], int] = field(default_factory=dict)
     """The directory's version of each value that is applied, by kind and id."""
+    edges: dict[str, Edge] = field(default_factory=dict)
+    """Those of two sites that were heard of."""
+    silent: frozenset[str] = frozenset()
+    """Edges that are not reached (derived)."""
+    uncalled: frozenset[str] = frozenset()
+    """Edges whose agents' slots are not known (derived)."""
     rework: dict[tuple[str, str], str] = field(default_factory=dict)
     """Tasks and agents that a changed value touches and that are not done over yet; each with the cause."""
 
@@ -234,6 +241,8 @@ class PoolState:
 
     def refresh(self, agent: Agent, match: bool = True) -> None:
         """Tells the index what the agent may be offered now, and has the agent matched where that may be more."""
+        if self.edges:
+            agent.closed = closed(agent, self.silent, self.uncalled)
         if agent.member.position >= 0:
             mask = agent.open_channels()
             self.ranking.set_open(agent.member, mask)
@@ -274,6 +283,15 @@ class PoolState:
         elif state is AgentState.READY and previous is not AgentState.READY:
             self.rank_last(agent)
         self.refresh(agent)
+
+    def set_reach(self) -> None:
+        """Derived from the edges, of which one or the site epoch has changed."""
+        self.silent, self.uncalled = silent(self.edges), uncalled(self.edges, self.site_epoch)
+
+    def reservation_of(self, task: Task, agent: Agent) -> str:
+        """Under which reservation the agent has the contact, or is being offered it."""
+        offer = task.offer_to(agent.id)
+        return task.reservation_id if offer is None else offer.reservation_id
 
     def clear_grace(self, agent: Agent) -> None:
         agent.lost_until = 0

@@ -33,6 +33,11 @@ def reservation_id(tenant: str, pool: str, site_epoch: int, count: int, session:
     return f"{tenant}.{pool}.{site_epoch}.{count}.{session}"
 
 
+def epoch_of(reservation_id: str) -> int:
+    """The site epoch in which it was made."""
+    return int(reservation_id.rsplit(".", 3)[1])
+
+
 def pause_after_rejection(cause: str) -> int:
     """How long the same agent is not offered the same contact again, in milliseconds."""
     return DEVICE_PAUSE_MS if cause in NOT_AT_THE_DEVICE else DECLINED_PAUSE_MS

@@ -26,6 +26,7 @@ from junctor_router.domain.configuration import (
     Step,
     TenantValue,
 )
+from junctor_router.domain.edge_reach import Edge, closed
 from junctor_router.domain.expression import describe
 from junctor_router.domain.matching import line_for, stand
 from junctor_router.domain.plan import compile_plan
@@ -35,7 +36,7 @@ from junctor_router.domain.timers import GRACE, HOLDER, OFFER, PAUSE, WRAP_UP
 from junctor_router.domain.values import AgentOrder, AttributeType, Objective, TaskState
 from junctor_router.domain.wait_estimate import Errors, new_pace
 
-FORMAT = 4
+FORMAT = 5
 PIECE_BYTES = 200_000
 _MODULUS = 1 << 128
 _HEADER = ("header", "")
@@ -124,7 +125,9 @@ def _restore(state: PoolState, rows: Callable[[str], Iterable[tuple[str, Any]]])
     _, header = next(iter(rows("header")))
     if header[0] != FORMAT:
         raise ValueError(f"the state has format {header[0]}, this version reads {FORMAT}")
-    _, state.now, state.reservations, state.deletions, tenant, holders, last_rank, rework, state.site_epoch = header
+    _, state.now, state.reservations, state.deletions, tenant, holders, last_rank, rework, state.site_epoch = header[:9]
+    state.edges = {name: Edge(*plain) for name, plain in header[9]}
+    state.set_reach()
     state.tenant_value = _tenant(tenant)
     state.matrix = MATRIX.changed(state.tenant_value.interruptions)
     for name, version in rows("version"):
@@ -171,6 +174,7 @@ def _restore_agent(state: PoolState, plain: list[Any], indexed: list[Any] | None
     state.agents[agent.id] = agent
     for holder in agent.holders:
         state.hold_stream(agent, holder)
+    agent.closed = closed(agent, state.silent, state.uncalled)
     if agent.lost_until:
         state.timers.set(GRACE, agent.id, agent.lost_until)
     agent.member.open = agent.open_channels() if agent.member.rank >= 0 else 0
@@ -288,6 +292,7 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
                 state.ranking.last,
                 sorted([kind, id, cause] for (kind, id), cause in state.rework.items()),
                 state.site_epoch,
+                sorted([name, edge.to_plain()] for name, edge in state.edges.items()),
             ]
         case _:
             return None

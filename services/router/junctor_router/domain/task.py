@@ -72,6 +72,8 @@ class Task:
     parked_at: int = 0
     parked_ms: int = 0
     """How long it has been parked, before the present time."""
+    leg: int = 1
+    """Counted by the contact's edges: one more after a redial or a reconnection to another site."""
     line: Line | None = None
     """Where it is in line (derived)."""
 
@@ -135,6 +137,7 @@ class Task:
             self.parked_at,
             self.parked_ms,
             [[other.agent_id, other.reservation_id, other.chosen_by] for other in self.others],
+            self.leg,
         ]
 
     @classmethod
@@ -145,14 +148,14 @@ class Task:
         (state, step, step_entered_at, step_until, agent_id, reservation_id) = plain[11:17]
         expires_at, assigned_at, ended_at, wrap_up, paused, relaxed, relax_at, chosen_by = plain[17:25]
         not_before, hold_ms, hold, held_until, waiting_since, starves_at, promised_ms, share = plain[25:33]
-        parked_at, parked_ms, others = plain[33:]
+        parked_at, parked_ms, others, leg = plain[33:]
         return cls(
             contact_id, Channel(channel), queue, tuple(requirements), dict(data), priority, arrived_at, queued_at,
             tuple(preferred), tuple(excluded), edge, TaskState(state), step, step_entered_at, step_until, relaxed,
             relax_at, agent_id, reservation_id, expires_at, assigned_at, ended_at, wrap_up, not_before, hold_ms,
             Hold(hold), held_until, waiting_since, chosen_by, tuple(Offer(*other) for other in others), dict(paused),
             share, promised_ms, starves_at,
-            parked_at, parked_ms,
+            parked_at, parked_ms, leg,
         )  # fmt: skip
 
 

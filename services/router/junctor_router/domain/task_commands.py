@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from junctor_router.domain import matching
+from junctor_router.domain import edges, legs, matching
+from junctor_router.domain.back_in_line import TRANSFER_HOLD_MS, back_in_line
 from junctor_router.domain.business_hours import is_open
 from junctor_router.domain.commands import (
     AcceptReservation,
@@ -26,12 +27,13 @@ from junctor_router.domain.events import ReservationAccepted, TaskCanceled, Task
 from junctor_router.domain.expression import ExpressionRefused
 from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.predicted_value import SEGMENT
-from junctor_router.domain.reservation import REQUEUE_PAUSE_MS, Offer, pause_after_rejection
+from junctor_router.domain.reservation import Offer, pause_after_rejection
 from junctor_router.domain.task import FinishedTask, Task
 from junctor_router.domain.timers import OFFER, WRAP_UP
 from junctor_router.domain.values import (
     CHANNELS,
     IN_HAND,
+    Hold,
     ReservationState,
     TaskState,
     invalid,
@@ -43,8 +45,6 @@ LOWEST_PRIORITY = 9
 LONGEST_EXTENSION_MS = 30 * 60_000
 MAX_REQUIREMENTS = 32
 LONGEST_HOLD_MS = 24 * 3_600_000
-TRANSFER_HOLD_MS = 60_000
-"""How long a contact waits for the agent whom it is transferred to, where the caller does not say."""
 LATEST_MS = 31 * 24 * 3_600_000
 CLOSED = "closed"
 
@@ -53,11 +53,16 @@ def request(pool: PoolState, command: RequestTask) -> RequestTaskResponse:
     """In line, at the plan's first step that is not skipped. A queue that is closed (at
     `not_before`, where that is later) overflows at once with `closed`.
 
-    Asked again for a contact that is not done it changes nothing. A contact that was taken out of line may come again;
-    a completed one may not.
+    Asked again for a contact that is not done it changes nothing, but for a later leg. A contact that was taken out of line
+    may come again; a completed one may not.
     """
     known = pool.tasks.get(command.contact_id)
     if known is not None:
+        if command.leg > known.leg:
+            legs.reattach(pool, known, command)
+        elif known.hold is Hold.FOR_EDGE:
+            edges.spoken_for(pool, known)
+            matching.settle(pool)
         return _where(pool, known)
     _check_request(pool, command)
     queue = pool.queues[command.queue]
@@ -76,6 +81,7 @@ def request(pool: PoolState, command: RequestTask) -> RequestTaskResponse:
         hold_ms=command.hold_ms if command.preferred_agents else 0,
         not_before=command.not_before,
         waiting_since=max(pool.now, command.not_before),
+        leg=max(command.leg, 1),
     )
     pool.finished.pop(task.contact_id, None)
     pool.dirty.add(("finished", task.contact_id))
@@ -106,6 +112,7 @@ def cancel(pool: PoolState, command: CancelTask) -> CancelTaskResponse:
         raise precondition(
             "TASK_COMPLETED", f"The contact {command.contact_id} is completed; nothing is left to cancel."
         )
+    legs.check(task, command.leg)
     return CancelTaskResponse(_customer_gone(pool, task, command.cause))
 
 
@@ -114,6 +121,7 @@ def end(pool: PoolState, command: EndContact) -> EndContactResponse:
     task = pool.tasks.get(command.contact_id)
     if task is None:
         return EndContactResponse(_finished(pool, command.contact_id).state)
+    legs.check(task, command.leg)
     return EndContactResponse(_customer_gone(pool, task, command.cause))
 
 
@@ -121,6 +129,7 @@ def requeue(pool: PoolState, command: RequeueTask) -> RequeueTaskResponse:
     """Back in line with its age: for its queue, another one, or a named agent, who need not meet what the queue
     requires. The agent who had it or was being offered it is left out for a moment."""
     task = _open(pool, command.contact_id)
+    legs.check(task, command.leg)
     queue = command.queue or task.queue
     _check_queue(pool, queue)
     if command.agent_id and command.agent_id not in (task.agent_id, *(offer.agent_id for offer in task.others)):
@@ -151,32 +160,6 @@ def _check_transfer(pool: PoolState, task: Task, command: RequeueTask) -> None:
         raise precondition("CHANNEL_NOT_SERVED", f"{to.id} serves no {task.channel.name.lower()} in this session.")
     if not 0 <= command.hold_ms <= LONGEST_HOLD_MS:
         raise invalid("HOLD_OUT_OF_RANGE", f"hold_ms is {command.hold_ms}; 0 to {LONGEST_HOLD_MS} is allowed.")
-
-
-def back_in_line(
-    pool: PoolState, task: Task, queue: str, cause: str, to_agent_id: str = "", hold_ms: int = TRANSFER_HOLD_MS
-) -> None:
-    """With its age; whoever had it, or was being offered it, is left out for a moment. With `to_agent_id` it is kept for
-    that agent for `hold_ms`."""
-    agents = [task.agent_id] if task.agent_id else []
-    if task.state is TaskState.RESERVED:
-        agents = pool.end_offers(task, ReservationState.RESCINDED, "requeued")
-    elif agents:
-        pool.release(pool.agents[task.agent_id], task, worked=True)
-    else:
-        pool.leave_line(task)
-    if task.state in IN_HAND:
-        task.waiting_since = pool.now
-    if queue != task.queue or task.state in IN_HAND or to_agent_id:
-        matching.to_queue(pool, task, queue)
-    for agent_id in agents:
-        pool.pause(task, agent_id, pool.now + REQUEUE_PAUSE_MS)
-    pool.requeued(task, cause, agents[0] if agents else "", to_agent_id)
-    if to_agent_id:
-        task.paused.pop(to_agent_id, None)
-        matching.keep_for(pool, task, to_agent_id, hold_ms)
-    else:
-        matching.again(pool, task)
 
 
 def accept(pool: PoolState, command: AcceptReservation) -> AcceptReservationResponse:
@@ -383,4 +366,6 @@ def _wrapping(pool: PoolState, contact_id: str, agent_id: str) -> Task:
 
 def _where(pool: PoolState, task: Task) -> RequestTaskResponse:
     position, wait = matching.estimated_wait(pool, task)
+    if task.leg > 1 and task.state in IN_HAND:
+        return RequestTaskResponse(task.state, position, wait, task.agent_id, task.reservation_id)
     return RequestTaskResponse(task.state, position, wait)

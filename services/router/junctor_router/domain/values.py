@@ -51,8 +51,14 @@ class Hold(Word):
     NOT_YET = 2
     FOR_NAMED = 3
     """Transferred to somebody, who need not meet what the queue requires."""
+    UNREACHABLE = 4
+    """Its edge is silent. Of a line only: the plan's time runs."""
+    FOR_EDGE = 5
+    """Its agent's slot was found empty: it waits for a word from its own edge."""
 
 
+OFFERED_TO_NOBODY = frozenset({Hold.NOT_YET, Hold.UNREACHABLE, Hold.FOR_EDGE})
+OUT_OF_LINE = frozenset({Hold.NOT_YET, Hold.FOR_EDGE})
 FOR_SOMEBODY = frozenset({Hold.FOR_PREFERRED, Hold.FOR_NAMED})
 
 

@@ -20,17 +20,21 @@ from junctor_router.application.changes import AgentChange, Changes
 from junctor_router.application.pool_view import PoolView
 from junctor_router.application.queries import Queries
 from junctor_router.application.requests import Requests
+from junctor_router.application.roll_call import RollCalls
 
 DEFAULT_INTERVAL_MS = 500
 SHORTEST_INTERVAL_MS = 50
 
 
 class RouterServicer(router_pb2_grpc.RouterServiceServicer):
-    def __init__(self, requests: Requests, queries: Queries, changes: Changes, streams: AgentStreams) -> None:
+    def __init__(
+        self, requests: Requests, queries: Queries, changes: Changes, streams: AgentStreams, roll_calls: RollCalls
+    ) -> None:
         self._requests = requests
         self._queries = queries
         self._changes = changes
         self._streams = streams
+        self._roll_calls = roll_calls
 
     async def RequestTask(self, request: pb.RequestTaskRequest, context: Any) -> pb.RequestTaskResponse:
         return await self._requests.for_queue(request, pb.RequestTaskResponse)
@@ -71,6 +75,9 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
 
     async def ReportDevice(self, request: pb.ReportDeviceRequest, context: Any) -> pb.ReportDeviceResponse:
         return await self._requests.for_agent(request, pb.ReportDeviceResponse)
+
+    async def AnswerRollCall(self, request: pb.AnswerRollCallRequest, context: Any) -> pb.AnswerRollCallResponse:
+        return await self._roll_calls.answer(request)
 
     async def GetTask(self, request: pb.GetTaskRequest, context: Any) -> pb.GetTaskResponse:
         with _answering():

@@ -54,7 +54,7 @@ def state():
 @pytest.fixture
 async def streams(state, monkeypatch):
     monkeypatch.setattr(agent_streams, "RETRY_SECONDS", 0.01)
-    made = AgentStreams(state, state, beat_seconds=0.02)
+    made = AgentStreams(state, state, "router/a", beat_seconds=0.02)
     await made.start()
     yield made
     await made.stop(time.monotonic() + 5)
@@ -99,7 +99,7 @@ async def test_an_agent_who_is_here_and_taken_for_gone_is_told_again(streams, st
 
 
 async def test_a_process_that_ends_says_so_for_all_its_agents(state):
-    streams = AgentStreams(state, state)
+    streams = AgentStreams(state, state, "router/a")
     await streams.start()
     with streams.open(*ANN), streams.open("acme", "bob"):
         await until(lambda: len(state.held) == 2)
@@ -108,7 +108,7 @@ async def test_a_process_that_ends_says_so_for_all_its_agents(state):
 
 
 async def test_a_process_that_cannot_say_so_ends_all_the_same(state):
-    streams = AgentStreams(state, state)
+    streams = AgentStreams(state, state, "router/a")
     await streams.start()
     with streams.open(*ANN):
         await until(lambda: ANN in state.held)
