@@ -154,7 +154,7 @@ class Performer:
         fact = cti_pb2.PromptStarted(contact_id=call.contact_id, verb_id=verb_id, ends_at=now + duration)
         await self._record(call, fact, f"{call.contact_id}/{verb_id}/started")
 
-    async def _wait(self, call: Call, routed: str) -> None:
+    async def _wait(self, call: Call, segment: str) -> None:
         try:
             wav = self._prompts.wav((call.wait_prompt,), call.language)
             await self._slot.media.play(call.contact_id, wav, ENDLESS)
@@ -249,7 +249,7 @@ class Performer:
         try:
             await getattr(self, f"_owed_{kind}")(call, rest)
         except ServiceError as error:
-            if error.code not in GONE or kind == "route":
+            if error.code not in GONE or error.retryable or kind == "route":
                 raise
             log.info("the other side knows no more of it", extra={"step": step, "error": error.message})
         fact = cti_pb2.StepDone(contact_id=call.contact_id, step=step)
@@ -331,13 +331,13 @@ class Performer:
             ),
         )
 
-    async def _owed_start_recording(self, call: Call, _: str) -> None:
-        if call.ended_at is not None or call.offer is None:
+    async def _owed_start_recording(self, call: Call, reservation_id: str) -> None:
+        if call.ended_at is not None or call.offer is None or call.offer.reservation_id != reservation_id:
             return
         await self._call(
             self._peers.recording.StartRecording,
             recording_pb2.StartRecordingRequest(
-                request_id=step_request_id(call.contact_id, f"record/{call.offer.reservation_id}"),
+                request_id=step_request_id(call.contact_id, f"record/{reservation_id}"),
                 tenant=call.tenant,
                 contact_id=call.contact_id,
                 agent_id=call.offer.agent_id,

@@ -132,4 +132,8 @@ def fact_of(message: Message, edge: str) -> Message | None:
             )
         case router_pb2.TaskCanceled() if message.edge == edge:
             return cti_pb2.TaskReported(contact_id=message.contact_id, state="canceled")
+        case router_pb2.TaskRequeued() if message.edge == edge:
+            return cti_pb2.RequeueReported(
+                contact_id=message.contact_id, queue=message.queue, agent_id=message.agent_id
+            )
     return None

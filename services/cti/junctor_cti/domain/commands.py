@@ -156,6 +156,13 @@ class TaskReported:
 
 
 @dataclass(frozen=True, slots=True)
+class RequeueReported:
+    contact_id: str
+    queue: str
+    agent_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RelayArrived:
     tenant: str
     contact_id: str

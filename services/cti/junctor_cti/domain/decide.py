@@ -11,7 +11,7 @@ from typing import Any
 
 from junctor_cti.domain import commands as c
 from junctor_cti.domain import device as d
-from junctor_cti.domain import media_verbs, relay, way
+from junctor_cti.domain import media_verbs, relay, transfer, way
 from junctor_cti.domain.call import Call
 from junctor_cti.domain.device import Device
 from junctor_cti.domain.events import DeviceStateChanged
@@ -133,6 +133,8 @@ def _call(turn: Turn, command: Any) -> None:
             way.overflow_reported(turn, command)
         case c.TaskReported():
             way.task_reported(turn, command)
+        case c.RequeueReported():
+            transfer.requeued(turn, command)
         case c.ClearCall():
             way.clear(turn, command)
         case c.LegCleared():

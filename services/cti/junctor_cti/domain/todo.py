@@ -88,7 +88,7 @@ def _service(call: Call) -> Iterator[Todo]:
     if call.verb is not None and call.verb.ends_at is None:
         yield Todo("play", call.verb.id)
     if call.state in ("queued", "offered", "accepting") and call.wait_prompt:
-        yield Todo("wait", str(call.routed))
+        yield Todo("wait", str(call.segments))
     if call.offer is not None and call.state in ("offered", "accepting"):
         yield from _agent(call.offer.reservation_id, call.agent)
 

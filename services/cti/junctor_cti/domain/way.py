@@ -11,6 +11,8 @@ from junctor_cti.domain.turn import Rejected, Turn
 
 WAITING = ("queued", "offered", "accepting")
 TREATMENT_VERB = "treatment"
+SLOT_EMPTY = "slot_empty"
+"""The agent's edge has given the reservation up: the router waits for a word of this one, the contact's."""
 OVERFLOW_PROMPT = "overflow"
 TREATMENT_MAX_MS = 120_000
 BUSY_HERE, TEMPORARILY_UNAVAILABLE, REQUEST_TIMEOUT, GONE = 486, 480, 408, 410
@@ -165,6 +167,8 @@ def reservation_reported(turn: Turn, command: c.ReservationReported) -> None:
     if command.accepted or call.offer is None or call.offer.reservation_id != command.reservation_id:
         return
     if call.state in ("offered", "accepting"):
+        if command.cause == SLOT_EMPTY:
+            turn.owe(f"requeue/{command.reservation_id}")
         turn.drop_agent()
         turn.enter("queued")
 
@@ -176,11 +180,11 @@ def bridged(turn: Turn, command: c.CallBridged) -> None:
     if call.state != "accepting" or offer is None or agent is None or offer.reservation_id != command.reservation_id:
         return
     turn.end_segment("completed")
-    turn.set(agent=replace(agent, phase="up"), wait_prompt="")
+    turn.set(agent=replace(agent, phase="up"))
     turn.emit(Bound(call.tenant, call.contact_id, offer.agent_id, offer.reservation_id, call.generation))
     turn.start_segment("agent", queue=call.queue, agent_id=offer.agent_id, reservation_id=offer.reservation_id)
     turn.enter("bridged")
-    turn.owe("start_recording")
+    turn.owe(f"start_recording/{offer.reservation_id}")
 
 
 def step_failed(turn: Turn, command: c.StepFailed) -> None:

@@ -70,6 +70,44 @@ async def test_a_call_goes_all_the_way(place):
     assert not await place.cti.media.exists(dialed.contact)
 
 
+async def test_a_transfer_to_another_queue_takes_the_customer_to_another_agent(place):
+    alice = await place.phone("1001", 1000, register=True)
+    bob = await place.phone("1002", 1400, register=True)
+    dialed = await (await place.dial()).answered()
+    await dialed.routed()
+    await dialed.offered()
+    await dialed.bridged(alice)
+    first = dialed.agent
+    await place.report(
+        router_pb2.TaskRequeued(contact_id=dialed.contact, queue="cards", agent_id="alice", edge=f"cti/{place.site}")
+    )
+    await first.wait("ended", within=LIMIT)
+    await dialed.phone.rtp.wait_for_tone(700, within=LIMIT)
+    await dialed.offered("bob", "1002")
+    await dialed.bridged(bob)
+    recorded = await eventually(
+        lambda: len(asked := place.others.of(recording_pb2.StartRecordingRequest)) == 2 and asked,
+        "both talks are recorded",
+    )
+    assert [request.agent_id for request in recorded] == ["alice", "bob"]
+
+    assert await dialed.phone.hang_up(within=LIMIT) == 200
+    await dialed.agent.wait("ended", within=LIMIT)
+    await dialed.wrapped_up()
+    await dialed.over()
+    assert dialed.segments() == [
+        SERVED[0],
+        SERVED[1],
+        ("SEGMENT_KIND_AGENT", "alice", "SEGMENT_RESULT_TRANSFERRED"),
+        SERVED[1],
+        ("SEGMENT_KIND_AGENT", "bob", "SEGMENT_RESULT_COMPLETED"),
+    ]
+    assert [(one.agent_id, one.cause) for one in place.said(dialed.contact, "Unbound")] == [
+        ("alice", "transferred"),
+        ("bob", "customer"),
+    ]
+
+
 async def test_numbers_and_descriptions_are_sealed_in_the_journal(place):
     dialed = await (await place.dial()).answered()
     assert dialed.call.caller_number.startswith("sealed:v1:")

@@ -18,7 +18,7 @@ ID, CUSTOMER = "c-1", "leg-a"
 RESERVATIONS = ("r1", "r2", "r3")
 VERBS = ("menu/1", "menu/2")
 ARRIVED = c.CallArrived("demo", ID, CUSTOMER, "sealed", "hash", "4001", "main", 1_000, b"rec", "en", "a", "v=0")
-STEPS = ["start_recording", "stop_recording", "end_contact", "delete_media", "cancel_task", "stop_flow", "route/1"]
+STEPS = ["start_recording/r1", "stop_recording", "end_contact", "delete_media", "cancel_task", "stop_flow", "route/1"]
 STEPS += [f"{kind}/{r}" for r in RESERVATIONS for kind in ("requeue",)] + ["reject/r1/busy", "reject/r2/refused"]
 FAILURES = ["answer", "start_flow", "route/1", "accept", "bridge", "play/treatment", "play/menu/1", "wait", "clear"]
 
@@ -62,6 +62,7 @@ commands = st.one_of(
     st.builds(
         c.OverflowReported, contact, st.sampled_from(["disconnect", "message"]), st.sampled_from(["", "overflow"])
     ),
+    st.builds(c.RequeueReported, contact, st.sampled_from(["loans", "cards"]), st.sampled_from(["", "alice", "bob"])),
     st.builds(c.TaskReported, contact, st.sampled_from(["completed", "canceled"]), st.sampled_from(["", "sold"])),
     st.builds(c.ClearCall, contact, st.sampled_from(["agent", "supervisor"])),
     st.builds(

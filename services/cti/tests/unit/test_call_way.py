@@ -72,7 +72,7 @@ def queued() -> Told:
 
 
 def bridged() -> Told:
-    return queued().when(OFFER, RUNG, AGENT_ANSWERED, c.CallBridged(ID, "r1"), c.StepDone(ID, "start_recording"))
+    return queued().when(OFFER, RUNG, AGENT_ANSWERED, c.CallBridged(ID, "r1"), c.StepDone(ID, "start_recording/r1"))
 
 
 def test_every_field_of_commands_and_events_has_its_counterpart_in_the_protos():
@@ -144,21 +144,21 @@ def test_a_chosen_queue_puts_the_contact_in_line():
     assert told.kinds() == [SegmentEnded, SegmentStarted, CallStateChanged]
     assert (told.events[0].kind, told.events[0].result) == ("flow", "completed")
     assert (told.events[1].kind, told.events[1].queue) == ("queue", "loans")
-    assert told.todo == {"wait/1", "owed/route/1"}
+    assert told.todo == {"wait/2", "owed/route/1"}
 
 
 def test_an_offer_rings_the_agents_phone_step_by_step():
     told = queued().when(OFFER)
-    assert told.todo == {"wait/1", "ring/r1"}
-    assert told.when(RUNG).todo == {"wait/1", "send_invite/leg-b"}
-    assert told.when(AGENT_ANSWERED).todo == {"wait/1", "join/r1"}
+    assert told.todo == {"wait/2", "ring/r1"}
+    assert told.when(RUNG).todo == {"wait/2", "send_invite/leg-b"}
+    assert told.when(AGENT_ANSWERED).todo == {"wait/2", "join/r1"}
     assert told.call.state == "accepting"
 
 
 def test_joined_means_bound_once_and_recorded():
     told = queued().when(OFFER, RUNG, AGENT_ANSWERED, c.CallBridged(ID, "r1"))
     assert told.kinds() == [SegmentEnded, Bound, SegmentStarted, CallStateChanged]
-    assert told.todo == {"owed/start_recording"}
+    assert told.todo == {"owed/start_recording/r1"}
     assert told.when(c.CallBridged(ID, "r1")).events == []
 
 
@@ -175,7 +175,7 @@ def test_a_reservation_that_timed_out_stops_the_ringing_and_the_contact_waits_on
     told = queued().when(OFFER, RUNG, c.ReservationReported(ID, "r1", False, "timed_out"))
     assert told.call.state == "queued"
     assert "cancel/leg-b" in told.todo
-    assert told.when(c.AgentLegFailed(ID, "leg-b", "r1", 487)).todo == {"wait/1"}
+    assert told.when(c.AgentLegFailed(ID, "leg-b", "r1", 487)).todo == {"wait/2"}
 
 
 def test_a_phone_answered_after_its_reservation_ended_is_cleared_and_never_joined():
@@ -237,6 +237,45 @@ def test_the_contact_closes_when_the_wrap_up_is_done():
     closed = told.events[-1]
     assert isinstance(closed, ContactClosed)
     assert (closed.disposition, closed.ended_at, closed.closed_at) == ("sold", ended, told.now)
+
+
+def test_a_transfer_parts_customer_and_agent_and_the_customer_waits_on():
+    told = bridged().when(c.RequeueReported(ID, "cards", "alice"))
+    assert told.kinds() == [SegmentEnded, Unbound, SegmentStarted, CallStateChanged]
+    assert (told.events[0].kind, told.events[0].result) == ("agent", "transferred")
+    assert told.call.state == "queued"
+    assert told.todo == {"clear/leg-b", "wait/4"}
+
+    told.when(replace(OFFER, reservation_id="r2", agent_id="bob", queue="cards"))
+    told.when(c.AgentLegPrepared(ID, "leg-c", "r2", b"inv"), c.AgentLegAnswered(ID, "leg-c", "r2", b"200", "v=0 bob"))
+    told.when(c.CallBridged(ID, "r2"))
+    bound = told.events[1]
+    assert isinstance(bound, Bound)
+    assert (bound.agent_id, bound.reservation_id) == ("bob", "r2")
+    assert told.when(AGENT_BYE).call.state == "bridged"
+    assert told.when(CUSTOMER_BYE).call.state == "wrapping"
+
+
+def test_an_agent_whose_contact_is_put_back_before_the_talk_leaves():
+    told = queued().when(OFFER, RUNG, AGENT_ANSWERED, c.RequeueReported(ID, "loans", "alice"))
+    assert (told.call.state, told.call.offer) == ("queued", None)
+    assert told.when(c.CallBridged(ID, "r1")).call.state == "queued"
+    assert told.todo == {"clear/leg-b", "wait/2"}
+
+
+def test_what_the_router_says_of_an_agent_who_has_left_changes_nothing():
+    told = bridged().when(c.RequeueReported(ID, "cards", "bob"))
+    assert (told.call.state, told.events) == ("bridged", [])
+
+
+def test_a_contact_that_overflows_into_another_queue_waits_there():
+    told = queued().when(c.RequeueReported(ID, "cards", ""))
+    assert [(e.kind, e.queue, getattr(e, "result", "")) for e in told.events] == [
+        ("queue", "loans", "overflowed"),
+        ("queue", "cards", ""),
+    ]
+    assert told.call.queue == "cards"
+    assert told.when(c.RequeueReported(ID, "cards", "alice")).events == []
 
 
 def test_both_sides_hanging_up_at_once_end_it_once():

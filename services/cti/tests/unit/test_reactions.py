@@ -59,6 +59,10 @@ CASES = [
         router.TaskCompleted(contact_id="k", disposition="sold", edge="cti/a"),
         c.TaskReported(contact_id="k", state="completed", disposition="sold"),
     ),
+    (
+        router.TaskRequeued(contact_id="k", queue="cards", agent_id="alice", edge="cti/a"),
+        c.RequeueReported(contact_id="k", queue="cards", agent_id="alice"),
+    ),
     (router.TaskCanceled(contact_id="k", edge="cti/a"), c.TaskReported(contact_id="k", state="canceled")),
 ]
 

@@ -407,6 +407,40 @@ class Call(_message.Message):
 Global___Call: _TypeAlias = Call  # noqa: Y015
 
 @_typing.final
+class EarlierLeg(_message.Message):
+    """What is known here of a contact whose site was lost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SITE_FIELD_NUMBER: _builtins.int
+    LEG_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    site: _builtins.str
+    """The site that had it."""
+    leg: _builtins.int
+    """Its leg there; this one is the next."""
+    queue: _builtins.str
+    """The queue that it was in line for, or talked from; empty where it never was in line."""
+    segments: _builtins.int
+    """How many segments it had."""
+    def __init__(
+        self,
+        *,
+        site: _builtins.str = ...,
+        leg: _builtins.int = ...,
+        queue: _builtins.str = ...,
+        segments: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leg", b"leg", "queue", b"queue", "segments", b"segments", "site", b"site"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EarlierLeg: _TypeAlias = EarlierLeg  # noqa: Y015
+
+@_typing.final
 class CallArrived(_message.Message):
     """Input: a call reached the edge."""
 
@@ -445,6 +479,7 @@ class CallArrived(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     SITE_FIELD_NUMBER: _builtins.int
     SDP_FIELD_NUMBER: _builtins.int
+    EARLIER_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer organisation."""
     contact_id: _builtins.str
@@ -473,6 +508,10 @@ class CallArrived(_message.Message):
     def data(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What is known of the contact, for the flow."""
 
+    @_builtins.property
+    def earlier(self) -> Global___EarlierLeg:
+        """Where the caller redials after the site that had the contact was lost: what goes on under this leg. Unset for a new one."""
+
     def __init__(
         self,
         *,
@@ -489,10 +528,11 @@ class CallArrived(_message.Message):
         language: _builtins.str = ...,
         site: _builtins.str = ...,
         sdp: _builtins.str = ...,
+        earlier: Global___EarlierLeg | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["earlier", b"earlier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "called_number", b"called_number", "caller_hash", b"caller_hash", "caller_number", b"caller_number", "contact_id", b"contact_id", "data", b"data", "flow", b"flow", "language", b"language", "leg_id", b"leg_id", "leg_record", b"leg_record", "sdp", b"sdp", "site", b"site", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "called_number", b"called_number", "caller_hash", b"caller_hash", "caller_number", b"caller_number", "contact_id", b"contact_id", "data", b"data", "earlier", b"earlier", "flow", b"flow", "language", b"language", "leg_id", b"leg_id", "leg_record", b"leg_record", "sdp", b"sdp", "site", b"site", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1089,6 +1129,36 @@ class TaskReported(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TaskReported: _TypeAlias = TaskReported  # noqa: Y015
+
+@_typing.final
+class RequeueReported(_message.Message):
+    """Input: the router put the contact back in line, with its age (from TaskRequeued). Out of a talk it is a transfer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    queue: _builtins.str
+    """The queue that it waits for from now on."""
+    agent_id: _builtins.str
+    """The agent who had it or was being offered it; empty for none."""
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str = ...,
+        queue: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "contact_id", b"contact_id", "queue", b"queue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequeueReported: _TypeAlias = RequeueReported  # noqa: Y015
 
 @_typing.final
 class DeviceRegistered(_message.Message):
