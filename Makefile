@@ -58,8 +58,11 @@ test: setup helm-tools check-protos lint ## all checks and tests but those on a 
 	@$(PYTHON) -m junctor_testkit.twice -q -n 2 --dist loadfile --no-loadscope-reorder -m e2e
 
 .PHONY: e2e-sites
-e2e-sites: setup ## two sites of processes: one is killed, the link is cut; judged, with RTO and a timeline of each fault
-	@JUNCTOR_SITES=long $(PYTHON) -m pytest -q -s e2e/sites --basetemp='$(CACHE)/e2e-sites'
+e2e-sites: setup ## two sites of processes: lost, cut off, slow, FAULTS=100 random faults (SEED= repeats), REPEAT=30 losses measured
+	@e2e/sites/prerequisites.sh
+	@JUNCTOR_SITES=long JUNCTOR_FAULTS=$(or $(FAULTS),100) $(if $(SEED),JUNCTOR_SEED=$(SEED)) \
+	  $(PYTHON) -m pytest -q -s e2e/sites --basetemp='$(CACHE)/e2e-sites'
+	@$(PYTHON) -m bench sites --repeat $(or $(REPEAT),30)
 
 demo: setup ## a site, 20 calls and 5 chats, and the report
 	@$(BIN)/junctor demo

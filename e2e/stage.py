@@ -66,9 +66,10 @@ class LiveCall:
 class Stage:
     """Opened by the fixture of conftest.py."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, agents: dict[str, Agent] | None = None) -> None:
+        """`agents`: also those of another stage, whom this one's callers may talk to."""
         self.site = site
-        self.agents: dict[str, Agent] = {}
+        self.agents: dict[str, Agent] = {} if agents is None else agents
         self._phones: list[SipPhone] = []
         self._channels: list[Channels] = []
         self._next = 0
@@ -81,10 +82,10 @@ class Stage:
     async def open(self) -> Stage:
         await self.site.start()
         await apply(self.site, TENANT_FILE)
-        await eventually(self._number_known, 30, "the edge knows the tenant's number")
+        await eventually(self.number_known, 30, "the edge knows the tenant's number")
         return self
 
-    async def _number_known(self) -> bool:
+    async def number_known(self) -> bool:
         """The directory's values reach the edge a moment after they are applied."""
         phone = await SipPhone.open("+8613700999999", self.sip, tone_hz=None)
         try:
@@ -98,17 +99,25 @@ class Stage:
             await phone.close()
 
     async def close(self) -> None:
-        await asyncio.gather(*(agent.close() for agent in self.agents.values()), return_exceptions=True)
+        await self.leave()
+        await self.site.stop()
+
+    async def leave(self) -> None:
+        """All people are gone; the site stays."""
+        agents = list(self.agents.values())
+        self.agents.clear()
+        await asyncio.gather(*(agent.close() for agent in agents), return_exceptions=True)
         for phone in self._phones:
             await phone.close()
         for channels in self._channels:
             await channels.close()
-        await self.site.stop()
 
-    async def staff(self, count: int) -> list[Agent]:
-        """This many agents logged in and ready; they stay for the tests that follow."""
-        for number in range(len(self.agents) + 1, count + 1):
+    async def staff(self, count: int, first: int = 1) -> list[Agent]:
+        """Agents from number `first` to `count` logged in and ready; they stay for the tests that follow."""
+        for number in range(first, count + 1):
             agent_id, device = f"agent{number:02d}", f"20{number:02d}"
+            if agent_id in self.agents:
+                continue
             part = AgentPart(agent_id, device, f"e2e-{device}", tone_hz=1_300 + 110 * number)
             token = mint(self.site.key, agent_id, TENANT, ["agent"], agent_id, 3_600.0)
             agent = await Agent.open(part, self.sip, self.site.address, token)
