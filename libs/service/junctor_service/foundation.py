@@ -129,9 +129,9 @@ class Foundation:
         )
         return self._ledger
 
-    def heartbeats(self, *, holds_slots: bool = False) -> Heartbeats | None:
-        """That this process lives is told to both sites; a service that is led hears all who tell. None where there is one
-        site."""
+    def heartbeats(self, *, slot: str = "", hears: bool = False) -> Heartbeats | None:
+        """That this process lives is told to both sites; a service that is led, or `hears`, hears all who tell. None
+        where there is one site. `slot` names what it serves of an edge that holds slots of agents."""
         other = self.settings.other_site
         if self._heartbeats is None and other is not None:
             self._heartbeats = Heartbeats(
@@ -139,8 +139,8 @@ class Foundation:
                 self.settings.site,
                 other,
                 self.log,
-                holds_slots=holds_slots,
-                hears=self.name in topics.LED,
+                slot=slot,
+                hears=hears or self.name in topics.LED,
                 standing=self._standing,
             )
         return self._heartbeats

@@ -65,7 +65,7 @@ class Heartbeats:
         other: str,
         log: Log,
         *,
-        holds_slots: bool = False,
+        slot: str = "",
         hears: bool = False,
         standing: Callable[[], Standing] = Standing,
         clock: Callable[[], float] = time.monotonic,
@@ -74,7 +74,7 @@ class Heartbeats:
         self._service, self._site = service, site
         self._topics = (TOPIC, topics.of_site(other, TOPIC)) if hears else ()
         self._log = log
-        self._holds_slots = holds_slots
+        self._slot = slot
         self._standing = standing
         self._clock = clock
         self._heard: dict[tuple[str, str, str], Heard] = {}
@@ -105,14 +105,16 @@ class Heartbeats:
         self._listeners.append(listener)
 
     def edges(self) -> dict[str, tuple[bool, bool]]:
-        """By edge (`<service>/<site>`): whether a process of it was heard a moment ago, and whether it holds slots. Edges that
-        were never heard here are not in it."""
+        """By edge: whether a process of it was heard a moment ago, and whether it holds slots of agents: such are named
+        `<service>/<site>/<slot>` beside the whole, `<service>/<site>`. Edges that were never heard here are not in it."""
         now = self._now()
         found: dict[str, tuple[bool, bool]] = {}
         for (site, service, _), heard in self._heard.items():
-            edge = edge_id(service, site)
-            reachable, slots = found.get(edge, (False, False))
-            found[edge] = (reachable or now - heard.at < SILENT_SECONDS, slots or heard.beat.holds_slots)
+            edge, reachable = edge_id(service, site), now - heard.at < SILENT_SECONDS
+            found[edge] = (reachable or found.get(edge, (False, False))[0], False)
+            if heard.beat.slot:
+                edge = f"{edge}/{heard.beat.slot}"
+                found[edge] = (reachable or found.get(edge, (False, True))[0], True)
         return found
 
     def of(self, site: str, service: str) -> list[Heard]:
@@ -152,7 +154,7 @@ class Heartbeats:
                     site=self._site,
                     service=self._service,
                     process=self.process,
-                    holds_slots=self._holds_slots,
+                    slot=self._slot,
                     version=standing.version,
                     configuration=standing.configuration,
                     positions=standing.positions,
@@ -197,3 +199,19 @@ class Heartbeats:
             self.hear(site_pb2.Heartbeat.FromString(record.value or b""))
         except DecodeError:
             log.warning("a heartbeat does not parse", extra={"topic": record.topic, "offset": record.offset})
+
+
+def far_edge(
+    service: str, beats: Heartbeats | None, now: Callable[[], float] = time.monotonic
+) -> Callable[[str], bool]:
+    """Whether the edge of a service at another site lives, as far as it is known here. Taken for living until there was time
+    to hear it."""
+    until = now() + SILENT_SECONDS + BEAT_SECONDS
+
+    def heard(site: str) -> bool:
+        reachable, _ = (
+            beats.edges().get(edge_id(service, site), (False, False)) if beats is not None else (False, False)
+        )
+        return reachable or now() < until
+
+    return heard

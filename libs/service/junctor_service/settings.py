@@ -174,6 +174,11 @@ class CommonSettings(ConnectionSettings):
         return self.key_store_dir or self.state_dir / "keys"
 
 
+def by_site(places: tuple[str, ...] | None) -> dict[str, str]:
+    """Of a setting with items like `b=host:port`: the address by site."""
+    return {site: address for site, _, address in (item.partition("=") for item in places or ())}
+
+
 def load_settings(
     settings_class: type[S],
     *,

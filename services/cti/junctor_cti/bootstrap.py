@@ -69,6 +69,7 @@ def bind(settings: CtiSettings) -> Service:
         lambda on_event: SipEdge(sip, on_event),
         _other_sites(settings),
     )
+    f.heartbeats(slot=str(settings.slot))
     f.react(TOPICS, reactions(f.commands, edge_id("cti", settings.site)))
     servicer = CtiServicer(f.commands, lambda: [ledger.state(p) for p in range(ledger.partitions)], edge)  # type: ignore[misc]
     return f.service([(cti_pb2_grpc.add_CtiServiceServicer_to_server, servicer)], before=[edge])

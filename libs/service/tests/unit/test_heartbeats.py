@@ -36,14 +36,14 @@ def test_an_edge_falls_silent_two_seconds_after_its_last_process_was_heard():
     clock = Clock()
     beats = listening(clock)
     assert beats.edges() == {}
-    beats.hear(beat(holds_slots=True))
+    beats.hear(beat(slot="0"))
     pass_time(beats, clock, 1.0)
-    beats.hear(beat(process="q", holds_slots=True))
+    beats.hear(beat(process="q", slot="1"))
     pass_time(beats, clock, SILENT_SECONDS - 0.5)
-    assert beats.edges() == {"cti/b": (True, True)}
+    assert beats.edges() == {"cti/b": (True, False), "cti/b/0": (False, True), "cti/b/1": (True, True)}
     assert [heard.beat.process for heard in beats.of("b", "cti")] == ["q"]
     pass_time(beats, clock, 0.5)
-    assert beats.edges() == {"cti/b": (False, True)}
+    assert beats.edges() == {"cti/b": (False, False), "cti/b/0": (False, True), "cti/b/1": (False, True)}
     assert beats.of("b", "cti") == []
     beats.hear(beat())
     assert beats.edges()["cti/b"][0]

@@ -31,9 +31,12 @@ def new_fold() -> AggregateFold[Line]:
     return AggregateFold(CALLS, MAPPING)
 
 
+FENCE = "fence/"
+
+
 def fence_stream(partition: int) -> str:
     """The stream of the fence of a partition of the router; its tenant is EVERY_TENANT."""
-    return f"fence/{partition}"
+    return f"{FENCE}{partition}"
 
 
 def device_stream(device: str) -> str:

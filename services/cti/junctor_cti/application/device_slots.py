@@ -44,6 +44,14 @@ class DeviceSlots:
         elif not _may_claim(line):
             self._let_go(stream)
 
+    def held(self) -> list[tuple[str, Held]]:
+        """All that are rung or taken, with their tenants, by tenant and phone."""
+        return [(tenant, one) for (tenant, _), one in sorted(self._held.items())]
+
+    def reservations(self) -> frozenset[str]:
+        """For which phones are rung or taken."""
+        return frozenset(one.reservation_id for one in self._held.values())
+
     def _hold(self, tenant: str, device: str, held: Held) -> None:
         key = (tenant, device)
         if self._devices.get(held.stream, key) != key:

@@ -19,6 +19,7 @@ from junctor_service.trace_context import contact_traceparent
 from junctor_cti.application.calls import device_stream
 from junctor_cti.application.performer import Peers, Performer, disown
 from junctor_cti.application.relay_performer import RelayPerformer
+from junctor_cti.application.roll_call import RollCalls
 from junctor_cti.application.slot import Slot
 from junctor_cti.domain.device import Device
 from junctor_cti.domain.relay import contact_of
@@ -36,12 +37,14 @@ class CallEffects:
         self._tasks = tasks
         self._telemetry = telemetry
         self._slots: dict[int, tuple[Slot, Performer, RelayPerformer, Peers]] = {}
+        self._roll_calls: dict[int, RollCalls] = {}
         self._done: dict[str, set[str]] = {}
         self._takeovers: set[asyncio.Task[None]] = set()
 
     def serve(self, slot: Slot, performer: Performer, relays: RelayPerformer, peers: Peers) -> None:
         """The slot is one of this process."""
         self._slots[slot.partition] = (slot, performer, relays, peers)
+        self._roll_calls[slot.partition] = RollCalls(slot, self._tasks, peers.router)
 
     def on_entry(self, partition: int, entry: EntryRead, mine: bool) -> None:
         if not mine or partition not in self._slots:
@@ -60,6 +63,9 @@ class CallEffects:
                 self._telemetry.start_contact_span(entry.stream, "contact", {"channel": "voice"}).end()
         if slot.ready:
             self._look(slot, entry.tenant, entry.stream)
+            if isinstance(body, cti_pb2.FenceRaised):
+                self._roll_calls[partition].begun(body.partition, body.site_epoch)
+            self._roll_calls[partition].look()
 
     def on_ready(self, partition: int, fold: Any) -> None:
         if partition not in self._slots:
@@ -83,6 +89,7 @@ class CallEffects:
         self._done.clear()
         for tenant, stream in list(slot.fold.streams()):
             self._look(slot, tenant, stream)
+        self._roll_calls[partition].all_begun()
 
     def _look(self, slot: Slot, tenant: str, stream: str) -> None:
         line = slot.fold.get(tenant, stream)
@@ -132,6 +139,7 @@ class CallEffects:
                     tenant=device.tenant,
                     agent_id=found[1],
                     state=DEVICE_STATES[state],
+                    edge=slot.agents_edge,
                 )
                 await rpc(peers.router.ReportDevice(request, timeout=5))
             await told()

@@ -16,6 +16,7 @@ from junctor_journal.aggregates import AggregateFold
 from junctor_journal.ledger import Ledger
 from junctor_service.clock import Clock
 from junctor_service.commands import Commands
+from junctor_service.ids import edge_id
 from junctor_service.personal_data import Sealer
 from junctor_service.tokens import EVERY_TENANT
 from junctor_service.trace_context import contact_traceparent
@@ -83,6 +84,11 @@ class Slot:
         self._ledger = ledger
         self._commands = commands
         self._tenants: dict[str, str] = {}
+
+    @property
+    def agents_edge(self) -> str:
+        """The edge of the agents whose phones are registered here, as the router knows it."""
+        return f"{edge_id('cti', self.site)}/{self.partition}"
 
     @property
     def takes_calls(self) -> bool:

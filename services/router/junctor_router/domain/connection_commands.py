@@ -34,6 +34,7 @@ def opened(pool: PoolState, command: AgentStreamOpened) -> None:
     if first:
         pool.clear_grace(agent)
         pool.emit(AgentConnectionChanged(agent.id, ConnectionState.CONNECTED, agent.session, 0))
+    if first or pool.silent:
         pool.refresh(agent)
         matching.settle(pool)
 
@@ -83,6 +84,8 @@ def _closed(pool: PoolState, agent: Agent, holder: str) -> None:
         return
     pool.drop_stream(agent, holder)
     grace_ms = pool.tenant_value.connection_grace_ms
+    if agent.holders and pool.silent:
+        pool.refresh(agent)
     if agent.holders or not agent.logged_in or grace_ms < 0:
         return
     agent.lost_until = pool.now + grace_ms

@@ -1,9 +1,9 @@
 """Edges of two sites: whom offers can reach, and what the slots of agents hold (docs/two-sites.md, L4 to L6).
 
-An edge (`cti/a`: calls and phones; `omnichannel/a`: conversations; `router/a`: agents' workspaces) that was never heard of is
-not watched over, as in a single site. One that falls silent gets no offers: contacts that it owns wait in their places, agents
-whom it serves are passed over, and what rings across is taken back. Talks go on. After a site epoch began, an edge that holds
-slots of agents says what they hold before these agents are offered anything: the roll call.
+An edge (`cti/a`: calls, `cti/a/0`: phones; `omnichannel/a`: conversations; `router/a`: agents' workspaces) that was never
+heard of is not watched over, as in a single site. One that falls silent gets no offers: contacts that it owns wait in their
+places, agents whom it serves are passed over, and what rings across is taken back. Talks go on. After a site epoch began, an
+edge that holds slots of agents says what they hold before these agents are offered anything by phone: the roll call.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from junctor_router.domain.agent import Agent
 from junctor_router.domain.capacity import NEEDS_DEVICE
 from junctor_router.domain.commands import EdgeReported, RollCallAnswered, Slot
 from junctor_router.domain.edge_reach import Edge, edge_of
-from junctor_router.domain.events import TaskCanceled
+from junctor_router.domain.events import ReservationEnded, TaskCanceled
 from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.reservation import epoch_of
 from junctor_router.domain.task import Task
@@ -92,10 +92,15 @@ def _hold(pool: PoolState, agent: Agent, slot: Slot | None, first: bool) -> None
 
 def _give_up(pool: PoolState, task: Task, agent: Agent) -> None:
     """The agent is free. The contact is out of line until its own edge says something of it."""
+    pool.emit(
+        ReservationEnded(
+            task.reservation_id, task.contact_id, agent.id, ReservationState.RESCINDED, SLOT_EMPTY, task.edge
+        )
+    )
     pool.release(agent, task, worked=True)
     task.waiting_since = pool.now
     matching.to_queue(pool, task, task.queue)
-    pool.requeued(task, SLOT_EMPTY, agent.id)
+    pool.taken_back(task)
     matching.keep_out(pool, task, pool.now + LOST_MS)
 
 

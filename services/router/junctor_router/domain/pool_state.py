@@ -461,11 +461,15 @@ class PoolState:
 
     def requeued(self, task: Task, cause: str, agent_id: str, to_agent_id: str = "") -> None:
         """Says that the contact is back; `matching.enter` puts it in line."""
+        self.taken_back(task)
+        self.emit(TaskRequeued(task.contact_id, task.queue, cause, agent_id, task.edge, to_agent_id))
+
+    def taken_back(self, task: Task) -> None:
+        """Nobody has it any more; it stands in no line yet."""
         self.to_state(task, TaskState.QUEUED)
         task.assigned_at = task.ended_at = task.wrap_up_until = task.expires_at = 0
         task.parked_at = task.parked_ms = 0
         task.lead_with(NO_OFFER, ())
-        self.emit(TaskRequeued(task.contact_id, task.queue, cause, agent_id, task.edge, to_agent_id))
 
     def finish(self, task: Task, state: TaskState, cause: str) -> None:
         """Forgets the contact but for its end. An offer has ended before; an agent in hand is freed."""

@@ -416,3 +416,59 @@ class ContactClosed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContactClosed: _TypeAlias = ContactClosed  # noqa: Y015
+
+@_typing.final
+class Reattached(_message.Message):
+    """A customer whose leg was lost with its site came again at another one: the contact goes on there under a later leg, with its
+    arrival. What the lost site says of it from then on is history.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    LEG_FIELD_NUMBER: _builtins.int
+    SITE_FIELD_NUMBER: _builtins.int
+    PREVIOUS_SITE_FIELD_NUMBER: _builtins.int
+    CUSTOMER_HASH_FIELD_NUMBER: _builtins.int
+    ARRIVED_AT_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    contact_id: _builtins.str
+    """The contact."""
+    channel: Global___Channel.ValueType
+    """The channel."""
+    leg: _builtins.int
+    """The leg that it has now; the first is 1."""
+    site: _builtins.str
+    """The site that has the contact now."""
+    previous_site: _builtins.str
+    """The site that had it."""
+    customer_hash: _builtins.str
+    """Keyed hash of the customer's address, as in ContactOpened; empty where a token named the contact."""
+    arrived_at: _builtins.int
+    """Unix milliseconds at which the contact arrived, the first time."""
+    at: _builtins.int
+    """Unix milliseconds at which the new leg came."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        channel: Global___Channel.ValueType = ...,
+        leg: _builtins.int = ...,
+        site: _builtins.str = ...,
+        previous_site: _builtins.str = ...,
+        customer_hash: _builtins.str = ...,
+        arrived_at: _builtins.int = ...,
+        at: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "at", b"at", "channel", b"channel", "contact_id", b"contact_id", "customer_hash", b"customer_hash", "leg", b"leg", "previous_site", b"previous_site", "site", b"site", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reattached: _TypeAlias = Reattached  # noqa: Y015

@@ -760,6 +760,142 @@ class TaskReported(_message.Message):
 Global___TaskReported: _TypeAlias = TaskReported  # noqa: Y015
 
 @_typing.final
+class CustomerReattached(_message.Message):
+    """Input: a customer came here whose conversation was at a site that is lost, as far as it is known here."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class DataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    LEG_FIELD_NUMBER: _builtins.int
+    PREVIOUS_SITE_FIELD_NUMBER: _builtins.int
+    SITE_FIELD_NUMBER: _builtins.int
+    WIDGET_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    ARRIVED_AT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    REQUIREMENTS_FIELD_NUMBER: _builtins.int
+    ROUTED_FIELD_NUMBER: _builtins.int
+    MISSED_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    leg: _builtins.int
+    """The leg from now on."""
+    previous_site: _builtins.str
+    """The site that had the conversation."""
+    site: _builtins.str
+    """This site."""
+    widget: _builtins.str
+    """The widget."""
+    arrived_at: _builtins.int
+    """Unix milliseconds at which the contact arrived."""
+    state: Global___ConversationState.ValueType
+    """Where it was; unspecified where nothing but the customer's token is known."""
+    queue: _builtins.str
+    """The queue that it was handed over to, empty for none."""
+    routed: _builtins.int
+    """How often it was handed over."""
+    missed: _builtins.int
+    """How many messages in a row the bot did not understand."""
+    segments: _builtins.int
+    """How many segments it had."""
+    @_builtins.property
+    def entry(self) -> Global___EntryPoint:
+        """The widget as the directory had it when the conversation began, or has it now."""
+
+    @_builtins.property
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
+        """Its messages, sealed."""
+
+    @_builtins.property
+    def data(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The contact's data."""
+
+    @_builtins.property
+    def requirements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """CEL expressions that the agent must meet."""
+
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str = ...,
+        leg: _builtins.int = ...,
+        previous_site: _builtins.str = ...,
+        site: _builtins.str = ...,
+        widget: _builtins.str = ...,
+        entry: Global___EntryPoint | None = ...,
+        arrived_at: _builtins.int = ...,
+        state: Global___ConversationState.ValueType = ...,
+        messages: _abc.Iterable[Global___Message] | None = ...,
+        data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        queue: _builtins.str = ...,
+        requirements: _abc.Iterable[_builtins.str] | None = ...,
+        routed: _builtins.int = ...,
+        missed: _builtins.int = ...,
+        segments: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "contact_id", b"contact_id", "data", b"data", "entry", b"entry", "leg", b"leg", "messages", b"messages", "missed", b"missed", "previous_site", b"previous_site", "queue", b"queue", "requirements", b"requirements", "routed", b"routed", "segments", b"segments", "site", b"site", "state", b"state", "widget", b"widget"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CustomerReattached: _TypeAlias = CustomerReattached  # noqa: Y015
+
+@_typing.final
+class LegMoved(_message.Message):
+    """Input: another site has the conversation now, under a later leg."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    LEG_FIELD_NUMBER: _builtins.int
+    SITE_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    leg: _builtins.int
+    """The leg there."""
+    site: _builtins.str
+    """The site."""
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str = ...,
+        leg: _builtins.int = ...,
+        site: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "leg", b"leg", "site", b"site"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LegMoved: _TypeAlias = LegMoved  # noqa: Y015
+
+@_typing.final
 class PresenceReported(_message.Message):
     """Input: the customer's connection came or went."""
 
@@ -888,6 +1024,144 @@ class ConversationOpened(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConversationOpened: _TypeAlias = ConversationOpened  # noqa: Y015
+
+@_typing.final
+class ConversationAdopted(_message.Message):
+    """A conversation goes on that another site had."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class DataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    LEG_FIELD_NUMBER: _builtins.int
+    SITE_FIELD_NUMBER: _builtins.int
+    WIDGET_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    ARRIVED_AT_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    ROUTED_FIELD_NUMBER: _builtins.int
+    MISSED_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    contact_id: _builtins.str
+    """The contact."""
+    leg: _builtins.int
+    """The leg from now on."""
+    site: _builtins.str
+    """The site."""
+    widget: _builtins.str
+    """The widget."""
+    arrived_at: _builtins.int
+    """Unix milliseconds at which the contact arrived."""
+    queue: _builtins.str
+    """The queue, empty for none."""
+    routed: _builtins.int
+    """How often it was handed over."""
+    missed: _builtins.int
+    """How many messages in a row the bot did not understand."""
+    segments: _builtins.int
+    """How many segments it had."""
+    at: _builtins.int
+    """Unix milliseconds."""
+    @_builtins.property
+    def entry(self) -> Global___EntryPoint:
+        """The widget as the directory had it."""
+
+    @_builtins.property
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
+        """Its messages."""
+
+    @_builtins.property
+    def data(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The contact's data."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        leg: _builtins.int = ...,
+        site: _builtins.str = ...,
+        widget: _builtins.str = ...,
+        entry: Global___EntryPoint | None = ...,
+        arrived_at: _builtins.int = ...,
+        messages: _abc.Iterable[Global___Message] | None = ...,
+        data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        queue: _builtins.str = ...,
+        routed: _builtins.int = ...,
+        missed: _builtins.int = ...,
+        segments: _builtins.int = ...,
+        at: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "at", b"at", "contact_id", b"contact_id", "data", b"data", "entry", b"entry", "leg", b"leg", "messages", b"messages", "missed", b"missed", "queue", b"queue", "routed", b"routed", "segments", b"segments", "site", b"site", "tenant", b"tenant", "widget", b"widget"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConversationAdopted: _TypeAlias = ConversationAdopted  # noqa: Y015
+
+@_typing.final
+class ConversationMoved(_message.Message):
+    """Another site has the conversation now; nothing is owed for it here any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    LEG_FIELD_NUMBER: _builtins.int
+    SITE_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The customer organisation."""
+    contact_id: _builtins.str
+    """The contact."""
+    leg: _builtins.int
+    """The leg there."""
+    site: _builtins.str
+    """The site that has it."""
+    at: _builtins.int
+    """Unix milliseconds."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        leg: _builtins.int = ...,
+        site: _builtins.str = ...,
+        at: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "contact_id", b"contact_id", "leg", b"leg", "site", b"site", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConversationMoved: _TypeAlias = ConversationMoved  # noqa: Y015
 
 @_typing.final
 class BotTurnTaken(_message.Message):

@@ -979,7 +979,7 @@ class ReportDeviceRequest(_message.Message):
     cause: _builtins.str
     """Why, for people: a SIP code."""
     edge: _builtins.str
-    """The edge at which the device is registered, `cti/<site>`: the agent's edge for voice. Empty: it is not watched over."""
+    """The edge at which the device is registered, `cti/<site>/<slot>`: the agent's edge for voice. Empty: it is not watched over."""
     def __init__(
         self,
         *,
@@ -1029,7 +1029,7 @@ class AnswerRollCallRequest(_message.Message):
     request_id: _builtins.str
     """Idempotency key."""
     edge: _builtins.str
-    """The edge, `cti/<site>`."""
+    """The agents' edge, `cti/<site>/<slot>`."""
     partition: _builtins.int
     """The router's partition; what the slots hold of others is no matter."""
     site_epoch: _builtins.int
@@ -1834,7 +1834,7 @@ class EdgeReported(_message.Message):
     REACHABLE_FIELD_NUMBER: _builtins.int
     HOLDS_SLOTS_FIELD_NUMBER: _builtins.int
     edge: _builtins.str
-    """`<service>/<site>`."""
+    """`<service>/<site>`, or `<service>/<site>/<slot>` for what holds slots of agents."""
     reachable: _builtins.bool
     """Whether it was heard a moment ago."""
     holds_slots: _builtins.bool
@@ -1864,7 +1864,7 @@ class RollCallAnswered(_message.Message):
     SITE_EPOCH_FIELD_NUMBER: _builtins.int
     SLOTS_FIELD_NUMBER: _builtins.int
     edge: _builtins.str
-    """`cti/<site>`."""
+    """`cti/<site>/<slot>`."""
     site_epoch: _builtins.int
     """The site epoch that it has learnt of."""
     @_builtins.property

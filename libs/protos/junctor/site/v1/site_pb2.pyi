@@ -185,7 +185,7 @@ class Heartbeat(_message.Message):
     SITE_FIELD_NUMBER: _builtins.int
     SERVICE_FIELD_NUMBER: _builtins.int
     PROCESS_FIELD_NUMBER: _builtins.int
-    HOLDS_SLOTS_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     CONFIGURATION_FIELD_NUMBER: _builtins.int
     POSITIONS_FIELD_NUMBER: _builtins.int
@@ -195,8 +195,10 @@ class Heartbeat(_message.Message):
     """The service; with the site it names an edge, `<service>/<site>`."""
     process: _builtins.str
     """Names the process, from its start to its end."""
-    holds_slots: _builtins.bool
-    """Whether the edge holds slots of agents, and so answers roll calls."""
+    slot: _builtins.str
+    """Which part of the edge the process serves, where that holds slots of agents: `<service>/<site>/<slot>` names the edge of
+    these agents, and answers roll calls.
+    """
     version: _builtins.str
     """The version of the program."""
     configuration: _builtins.str
@@ -211,14 +213,14 @@ class Heartbeat(_message.Message):
         site: _builtins.str = ...,
         service: _builtins.str = ...,
         process: _builtins.str = ...,
-        holds_slots: _builtins.bool = ...,
+        slot: _builtins.str = ...,
         version: _builtins.str = ...,
         configuration: _builtins.str = ...,
         positions: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "holds_slots", b"holds_slots", "positions", b"positions", "process", b"process", "service", b"service", "site", b"site", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "positions", b"positions", "process", b"process", "service", b"service", "site", b"site", "slot", b"slot", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
