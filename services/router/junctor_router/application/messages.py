@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 from google.protobuf.message import Message
@@ -113,15 +114,31 @@ _COMMANDS: dict[type[Message], Callable[[Any], c.Command]] = {
     pb.ConfigurationChanged: _changed,
 }
 
-_FIELDS: dict[type[Any], tuple[Any, tuple[str, ...]]] = {}
+
+def _maker(kind: type[Any]) -> Callable[[Any], Message]:
+    """Makes the message of the same name with the same fields. What is empty need not be set, where the message cannot tell
+    that from not set; no field of these can."""
+    message_class: type[Message] = getattr(pb, kind.__name__)
+    names = tuple(f.name for f in fields(kind))
+    if any(field.has_presence and field.message_type is None for field in message_class.DESCRIPTOR.fields):
+        raise TypeError(f"{kind.__name__} has optional fields")
+    if len(names) == 0:
+        return lambda value: message_class()
+    if len(names) == 1:
+        (name,) = names
+        return lambda value: message_class(**{name: getattr(value, name)})
+    values = attrgetter(*names)
+    return lambda value: message_class(
+        **{name: found for name, found in zip(names, values(value), strict=True) if found}
+    )
+
+
+_MAKERS: dict[type[Any], Callable[[Any], Message]] = {}
 
 
 def _filled(value: Any) -> Message:
-    """The message of the same name with the same fields."""
     kind = type(value)
-    found = _FIELDS.get(kind)
-    if found is None:
-        found = _FIELDS[kind] = (getattr(pb, kind.__name__), tuple(f.name for f in fields(kind)))
-    message_class, names = found
-    message: Message = message_class(**{name: getattr(value, name) for name in names})
-    return message
+    make = _MAKERS.get(kind)
+    if make is None:
+        make = _MAKERS[kind] = _maker(kind)
+    return make(value)

@@ -15,8 +15,8 @@ from junctor_router.domain import capacity
 from junctor_router.domain.attribute_index import Member
 from junctor_router.domain.capacity import MATRIX, Matrix
 from junctor_router.domain.configuration import AgentValue, Interruption
-from junctor_router.domain.contact_choice import Profile
 from junctor_router.domain.expression import Scalar, read_value
+from junctor_router.domain.lines_met import NO_PROFILE, Profile
 from junctor_router.domain.values import AgentState, AttributeType, Channel, DeviceState
 
 Attributes = dict[str, Scalar]
@@ -59,7 +59,7 @@ class Agent:
     """The channels that cannot be reached, as a mask (derived)."""
     matrix: Matrix = MATRIX
     """The tenant's, with what is the agent's own (derived)."""
-    profile: Profile = field(default_factory=lambda: Profile({}))
+    profile: Profile = NO_PROFILE
     """Shared with all agents of the same attributes (derived)."""
 
     @property

@@ -218,7 +218,7 @@ def _reread(pool: PoolState, agent: Agent) -> list[str]:
     if attributes != agent.member.attributes:
         pool.ranking.set_attributes(agent.member, attributes)
         pool.index.set_attributes(agent.member, attributes)
-    agent.profile = pool.profile(attributes)
+    pool.set_profile(agent, attributes)
     pool.set_matrix(agent)
     pool.refresh(agent)
     return warnings

@@ -6,8 +6,7 @@ them, so the first one that the agent may have is the line's offer to an agent.
 Among the heads, priority comes first, then the time that is left to the queue's service level (arrival + objective: the
 earliest due first), except that queues with a ratio take turns by it among themselves, and that contacts who waited too
 long (priority 0) go by arrival alone.
-Whether an agent meets a line is a function of the agent's attributes alone; it is asked once for each profile (set of
-attributes) and line, and kept as one bit.
+Whether an agent meets a line is a function of the agent's attributes alone (`lines_met`).
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from junctor_router.domain.expression import Expression, Node, Scalar, needed, test_of
+from junctor_router.domain.expression import Expression, Node, Scalar, test_of
+from junctor_router.domain.lines_met import LinesMet, Profile
 from junctor_router.domain.picker import Picker, picker_of
 from junctor_router.domain.task import FIRST_OF_ALL, Key
 from junctor_router.domain.values import NUMBERS, OUT_OF_LINE, AgentOrder, Channel, Hold
@@ -77,20 +77,6 @@ class TakesTurns(Protocol):
         ...
 
 
-@dataclass(slots=True, weakref_slot=True, eq=False)
-class Profile:
-    """A set of attributes, and which lines it meets, as bits by the line's number."""
-
-    attributes: Mapping[str, Scalar]
-    generation: int = 0
-    opened: int = -1
-    """How many lines had been opened when `possible` was made."""
-    possible: int = 0
-    """Lines that need nothing, or an attribute that this one has."""
-    asked: int = 0
-    met: int = 0
-
-
 @dataclass(slots=True)
 class WaitingLines:
     lines: dict[int, Line] = field(default_factory=dict)
@@ -107,9 +93,7 @@ class WaitingLines:
     _by_key: dict[LineKey, Line] = field(default_factory=dict)
     _data_keys: dict[Place, tuple[str, ...]] = field(default_factory=dict)
     _waiting: list[int] = field(default_factory=lambda: [0] * len(Channel))
-    _needing: dict[str, int] = field(default_factory=dict)
-    """Lines that nobody meets who does not have the attribute."""
-    _open_to_all: int = 0
+    _met: LinesMet = field(default_factory=LinesMet)
     _pickers: dict[Node, Picker] = field(default_factory=dict)
     """One for all lines that want the same, so that what it found is found once."""
     _next: int = 0
@@ -203,7 +187,7 @@ class WaitingLines:
         waiting = 0
         for channel in NUMBERS[open_channels]:
             waiting |= self._waiting[channel]
-        candidates = waiting and waiting & self._met(profile, waiting)
+        candidates = waiting and waiting & self._met.met(profile, waiting, self.opened, self.generation)
         if not candidates:
             return None
         found, line = self._first(candidates, excludes)
@@ -265,25 +249,6 @@ class WaitingLines:
                 return found
         return None
 
-    def _met(self, profile: Profile, waiting: int) -> int:
-        if profile.opened != self.opened:
-            if profile.generation != self.generation:
-                profile.generation, profile.asked, profile.met = self.generation, 0, 0
-            possible = self._open_to_all
-            for name in profile.attributes:
-                possible |= self._needing.get(name, 0)
-            profile.opened, profile.possible = self.opened, possible
-        unknown = waiting & profile.possible & ~profile.asked
-        if not unknown:
-            return profile.met
-        profile.asked |= unknown
-        while unknown:
-            low = unknown & -unknown
-            unknown ^= low
-            if self.lines[low.bit_length() - 1].test(profile.attributes):
-                profile.met |= low
-        return profile.met
-
     def retire(self) -> None:
         """What lines were made of has changed: contacts that come now stand in new ones."""
         for line in self.lines.values():
@@ -294,11 +259,7 @@ class WaitingLines:
     def _keep(self, line: Line) -> None:
         self.lines[line.number] = line
         self.opened += 1
-        needs = needed(line.wanted)
-        if needs is None:
-            self._open_to_all |= 1 << line.number
-        else:
-            self._needing[needs] = self._needing.get(needs, 0) | 1 << line.number
+        self._met.add(line.number, line.wanted)
         self.by_queue.setdefault(line.queue, {})[line.number] = line
         if not line.retired:
             self._by_key[line.key] = line
@@ -310,7 +271,7 @@ class WaitingLines:
         self._by_key.clear()
         self.by_queue.clear()
         self._waiting = [0] * len(Channel)
-        self._needing, self._open_to_all = {}, 0
+        self._met = LinesMet()
         self._pickers.clear()
         self._data_keys.clear()
         self._heads.clear()

@@ -176,8 +176,9 @@ def _why_not(pool: PoolState, task: Task, matching_count: int) -> list[str]:
         kept = f"It is kept for {', '.join(task.preferred_agents)} for {left} s more."
         known = [pool.agents[id] for id in task.preferred_agents if id in pool.agents]
         return [kept, *(f"{agent.id}: {_why_agent_not(task, agent)}." for agent in known)]
-    if pool.queue_value(task.queue).plan not in ("", *pool.plans):
-        return [f"The plan {pool.queue_value(task.queue).plan} of the queue is not known, so nobody matches."]
+    plan = pool.queue_value(task.queue).plan
+    if plan and plan not in pool.plans:
+        return [f"The plan {plan} of the queue is not known, so nobody matches."]
     if not matching_count:
         return [
             *_hopeless(pool, line.wanted),

@@ -134,7 +134,7 @@ def compile_expression(text: str, parse: Parse, types: Mapping[str, AttributeTyp
     return Expression(
         text,
         root,
-        tuple(sorted({operand.name for operand in operands if isinstance(operand, Attribute)})),
+        tuple(sorted(attributes_of(root))),
         tuple(sorted({operand.key for operand in operands if isinstance(operand, Data)})),
     )
 
@@ -264,6 +264,11 @@ def needed(node: Node) -> str | None:
             return names.pop() if len(names) == 1 else None
         case _:
             return None
+
+
+def attributes_of(node: Node) -> frozenset[str]:
+    """Those that a tree looks at."""
+    return frozenset(operand.name for operand in _operands(node) if isinstance(operand, Attribute))
 
 
 def compares(operator: str, left: Scalar, right: Scalar) -> bool:

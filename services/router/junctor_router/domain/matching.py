@@ -260,6 +260,17 @@ def line_for(pool: PoolState, task: Task, plan: CompiledPlan, step: int, relaxed
 
 def settle(pool: PoolState) -> None:
     """Matches what the input has touched; then offers to more agents, who are free all the same, what is to be."""
+    if not (pool.agents_to_match or pool.tasks_to_match or pool.to_widen):
+        return
+    if pool.watch is None:
+        _settle(pool)
+        return
+    pool.watch(True)
+    _settle(pool)
+    pool.watch(False)
+
+
+def _settle(pool: PoolState) -> None:
     while pool.agents_to_match or pool.tasks_to_match or pool.to_widen:
         if pool.agents_to_match:
             agents = [pool.agents[id] for id in pool.agents_to_match if id in pool.agents]

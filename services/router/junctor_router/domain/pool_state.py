@@ -8,15 +8,15 @@ state's dictionaries are not in the order of the one that was saved.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from weakref import WeakValueDictionary
 
 from junctor_router.domain import reservation
 from junctor_router.domain.agent import Agent
 from junctor_router.domain.attribute_index import AttributeIndex
 from junctor_router.domain.capacity import MATRIX, Matrix
 from junctor_router.domain.configuration import DEFAULT_OBJECTIVE_MS, CalendarValue, QueueValue, Score, TenantValue
-from junctor_router.domain.contact_choice import Line, Profile, WaitingLines
+from junctor_router.domain.contact_choice import Line, WaitingLines
 from junctor_router.domain.edge_reach import Edge, closed, silent, uncalled
 from junctor_router.domain.events import (
     AgentStateChanged,
@@ -29,6 +29,7 @@ from junctor_router.domain.events import (
 )
 from junctor_router.domain.expression import Expression, ExpressionRefused, Parse, Scalar, compile_expression
 from junctor_router.domain.idle_ranking import IdleRanking
+from junctor_router.domain.lines_met import NO_PROFILE, Profile
 from junctor_router.domain.plan import MISSING_PLAN, NOBODY, OPEN_PLAN, CompiledPlan
 from junctor_router.domain.reservation import NO_OFFER, Offer
 from junctor_router.domain.task import FinishedTask, Task
@@ -119,12 +120,14 @@ class PoolState:
     tasks_to_match: set[str] = field(default_factory=set)
     to_widen: dict[str, Line] = field(default_factory=dict)
     """Contacts offered in this input that more agents may be offered at once, with the lines they were in."""
+    watch: Callable[[bool], None] | None = None
+    """Told when a match step begins (true) and ends: for who measures, it decides nothing."""
     streams: dict[str, dict[str, None]] = field(default_factory=dict)
     """Agents by the processes that have their streams (derived)."""
     wishes: dict[str, dict[str, None]] = field(default_factory=dict)
     """Contacts by the agents that they prefer."""
     _requirements: dict[str, Expression] = field(default_factory=dict)
-    _profiles: WeakValueDictionary[str, Profile] = field(default_factory=WeakValueDictionary)
+    _profiles: dict[str, Profile] = field(default_factory=dict)
 
     def emit(self, event: Event) -> None:
         self.events.append(event)
@@ -195,12 +198,24 @@ class PoolState:
     def forget_compiled(self) -> None:
         self._requirements.clear()
 
-    def profile(self, attributes: dict[str, Scalar]) -> Profile:
-        key = "\n".join(f"{name}={value!r}" for name, value in sorted(attributes.items()))
+    def set_profile(self, agent: Agent, attributes: dict[str, Scalar]) -> None:
+        """Agents of the same attributes share one; it goes with the last of them."""
+        self._leave_profile(agent)
+        key = "\n".join([f"{name}={value!r}" for name, value in sorted(attributes.items())])
         found = self._profiles.get(key)
         if found is None:
-            found = self._profiles[key] = Profile(attributes)
-        return found
+            found = self._profiles[key] = Profile(key, attributes)
+        found.agents += 1
+        agent.profile = found
+
+    def _leave_profile(self, agent: Agent) -> None:
+        left = agent.profile
+        if left is NO_PROFILE:
+            return
+        left.agents -= 1
+        if not left.agents:
+            del self._profiles[left.key]
+        agent.profile = NO_PROFILE
 
     # agents
 
@@ -310,6 +325,7 @@ class PoolState:
     def forget_agent(self, agent: Agent) -> None:
         for holder in agent.holders:
             self.drop_stream(agent, holder)
+        self._leave_profile(agent)
         del self.agents[agent.id]
         self.touch_agent(agent)
 

@@ -170,7 +170,7 @@ def _restore_agent(state: PoolState, plain: list[Any], indexed: list[Any] | None
         attributes, allows, parks = dict(indexed[0]), *indexed[1:]
         agent.matrix = Matrix(tuple(allows), tuple(parks))
     agent.member.attributes = attributes
-    agent.profile = state.profile(attributes)
+    state.set_profile(agent, attributes)
     state.agents[agent.id] = agent
     for holder in agent.holders:
         state.hold_stream(agent, holder)

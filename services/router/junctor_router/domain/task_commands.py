@@ -132,7 +132,8 @@ def requeue(pool: PoolState, command: RequeueTask) -> RequeueTaskResponse:
     legs.check(task, command.leg)
     queue = command.queue or task.queue
     _check_queue(pool, queue)
-    if command.agent_id and command.agent_id not in (task.agent_id, *(offer.agent_id for offer in task.others)):
+    holders = [task.agent_id, *(offer.agent_id for offer in task.others)]
+    if command.agent_id and command.agent_id not in holders:
         raise precondition("TASK_OF_ANOTHER", f"The contact {task.contact_id} is not with {command.agent_id}.")
     if command.to_agent_id:
         _check_transfer(pool, task, command)
