@@ -90,6 +90,8 @@ def _settings(
         "JUNCTOR_VOTERS": ",".join(f"{voter}={address}" for voter, address in plan.voters(name, network).items()),
         "JUNCTOR_CTI__OTHER_SITES": f"{there}={plan.ports[there].address('sip')}",
         "JUNCTOR_CTI__OTHER_SITES_SECRET": plan.secret,
+        "JUNCTOR_OMNICHANNEL__OTHER_SITES": f"{there}={plan.ports[there].address('omnichannel')}",
+        "JUNCTOR_OMNICHANNEL__OTHER_SITES_WEB": f"{there}=ws://{plan.ports[there].address('web_chat')}",
         "JUNCTOR_MASTER_KEY": plan.master_key,
         "JUNCTOR_KEY_STORE_DIR": str(keys(directory)),
     }

@@ -126,6 +126,14 @@ class Heartbeats:
             if key[:2] == (site, service) and now - heard.at < SILENT_SECONDS
         ]
 
+    def last_heard(self, edge: str) -> float | None:
+        """When a process of the edge was heard last (monotonic seconds); None where that never was."""
+        self._now()
+        return max(
+            (heard.at for (site, service, _), heard in self._heard.items() if edge_id(service, site) == edge),
+            default=None,
+        )
+
     def hear(self, beat: site_pb2.Heartbeat) -> None:
         """A heartbeat was read."""
         self._heard[beat.site, beat.service, beat.process] = Heard(beat, self._now())
@@ -201,17 +209,21 @@ class Heartbeats:
             log.warning("a heartbeat does not parse", extra={"topic": record.topic, "offset": record.offset})
 
 
-def far_edge(
-    service: str, beats: Heartbeats | None, now: Callable[[], float] = time.monotonic
-) -> Callable[[str], bool]:
-    """Whether the edge of a service at another site lives, as far as it is known here. Taken for living until there was time
-    to hear it."""
-    until = now() + SILENT_SECONDS + BEAT_SECONDS
+class FarEdge:
+    """The edges of a service at other sites, as their heartbeats tell. What was never heard is silent since this process could
+    have heard it."""
 
-    def heard(site: str) -> bool:
-        reachable, _ = (
-            beats.edges().get(edge_id(service, site), (False, False)) if beats is not None else (False, False)
-        )
-        return reachable or now() < until
+    def __init__(self, service: str, beats: Heartbeats | None, now: Callable[[], float] = time.monotonic) -> None:
+        self._service = service
+        self._beats = beats
+        self._now = now
+        self._since = now() + BEAT_SECONDS
 
-    return heard
+    def lives(self, site: str) -> bool:
+        """Whether it was heard a moment ago."""
+        return self.silent_for(site) < SILENT_SECONDS
+
+    def silent_for(self, site: str) -> float:
+        """Seconds since it was heard last; 0 for less than a beat's."""
+        heard = self._beats.last_heard(edge_id(self._service, site)) if self._beats is not None else None
+        return max(0.0, self._now() - (self._since if heard is None else heard + BEAT_SECONDS))

@@ -49,7 +49,9 @@ class ChatClient:
         self._visitor = visitor
         self._origin = origin
         self._id = str(uuid.uuid4())
-        self._token = ""
+        self.token = ""
+        """What brings this customer back to the conversation, as it was told last."""
+        self._told_url = ""
         self.contact_id = ""
         self._seen = _Seen()
         self._socket: ClientConnection | None = None
@@ -141,7 +143,8 @@ class ChatClient:
         pause = 0.05
         while not self.closed:
             with contextlib.suppress(OSError, WebSocketException, TimeoutError):
-                async with connect(self._url(), origin=self._origin, open_timeout=5, close_timeout=1) as socket:  # type: ignore[arg-type]
+                url, self._told_url = self._told_url or self._url(), ""
+                async with connect(url, origin=self._origin, open_timeout=5, close_timeout=1) as socket:  # type: ignore[arg-type]
                     await self._talk(socket)
                     pause = 0.05
             self._socket = None
@@ -150,8 +153,8 @@ class ChatClient:
 
     async def _talk(self, socket: ClientConnection) -> None:
         hello: dict[str, Any] = {"type": "hello", "widget": self._widget, "id": self._id, "visitor": self._visitor}
-        if self._token:
-            hello |= {"token": self._token, "last_seq": self.last_seq}
+        if self.token:
+            hello |= {"token": self.token, "last_seq": self.last_seq}
         await socket.send(json.dumps(hello))
         self.connections += 1
         async for data in socket:
@@ -175,7 +178,7 @@ class ChatClient:
         match frame["type"]:
             case "welcome":
                 self.contact_id = frame["conversation"]
-                self._token = frame["token"]
+                self.token = frame["token"]
             case "message":
                 self._unsent.pop(frame.get("id", ""), None)
                 if frame["seq"] > self.last_seq:
@@ -191,7 +194,9 @@ class ChatClient:
                     )
             case "state":
                 self._seen.states.append(frame["state"])
+                self.token = frame["token"]
             case "error":
+                self._told_url = frame.get("url", "")
                 self._seen.errors.append(frame)
                 if not frame.get("retry"):
                     self._unsent.pop(frame.get("id", ""), None)

@@ -11,18 +11,24 @@ from junctor_journal import topics
 from junctor_journal.aggregates import AggregateFold
 from junctor_journal.errors import JournalError
 from junctor_service.commands import service_error
+from junctor_service.event_tail import EventTail
 from junctor_service.foundation import Foundation
+from junctor_service.heartbeats import FarEdge
 from junctor_service.ids import edge_id
 from junctor_service.run import Service
+from junctor_service.settings import by_site
 
 from junctor_omnichannel.adapters.customer_tokens import CustomerTokens, token_key
 from junctor_omnichannel.adapters.directory_widgets import DirectoryWidgets
+from junctor_omnichannel.adapters.other_site import OtherSite
 from junctor_omnichannel.adapters.router import RouterRouting
 from junctor_omnichannel.application.conversations import Conversations
 from junctor_omnichannel.application.effects import ConversationEffects
+from junctor_omnichannel.application.far_conversations import FarConversations
 from junctor_omnichannel.application.feed import Feed
 from junctor_omnichannel.application.mapping import new_fold
 from junctor_omnichannel.application.reactions import reactions
+from junctor_omnichannel.application.returning import Returning, refused
 from junctor_omnichannel.domain.conversation import Conversation
 from junctor_omnichannel.entrypoints.grpc import OmnichannelServicer
 from junctor_omnichannel.entrypoints.websocket import CustomerSockets
@@ -54,13 +60,37 @@ def bind(settings: OmnichannelSettings) -> Service:
         f.effects, RouterRouting(router, edge), report, followed, feed, f.telemetry, f.clock, settings.route_patience
     )
     ledger = f.ledger(new_fold, effects)
-    f.react([topics.events("router")], reactions(f.commands.fact, edge))
+    f.heartbeats()
+    events = [topics.events("router")]
+    if settings.other_site is not None:
+        events.append(topics.of_site(settings.other_site, topics.events("omnichannel")))
+    f.react(events, reactions(f.commands.fact, edge))
     conversations = Conversations(widgets, f.commands, look, f.sealer, feed, f.clock.now_ms, settings.site)
     tokens = CustomerTokens(
         token_key(settings.customer_token_secret, settings.token_secret), settings.customer_token_lifetime
     )
-    sockets = CustomerSockets(settings, conversations, widgets, tokens, f.commands, f.telemetry)
+
+    async def tell(message: Message, **origin: str) -> None:
+        refused(await f.commands.tell(f.commands.fact(message, **origin)))
+
+    far, heard, before = FarConversations(), None, []
+    if settings.other_site is not None:
+        mirrored = [topics.of_site(settings.other_site, topics.events("omnichannel"))]
+        before.append(EventTail(f.log, mirrored, far.see, back_seconds=settings.customer_token_lifetime))
+        heard = FarEdge("omnichannel", f.heartbeats(hears=True), f.clock.monotonic).lives
+    urls = by_site(settings.other_sites_web)
+    returning = Returning(settings.site, urls, look, far, heard, widgets.entry, tell)
+    sockets = CustomerSockets(settings, conversations, widgets, tokens, f.commands, f.telemetry, returning)
+    servicer = OmnichannelServicer(conversations, _other_site(settings, f))
     return f.service(
-        [(omnichannel_pb2_grpc.add_OmnichannelServiceServicer_to_server, OmnichannelServicer(conversations))],
+        [(omnichannel_pb2_grpc.add_OmnichannelServiceServicer_to_server, servicer)],
         components=[sockets],
+        before=before,
     )
+
+
+def _other_site(settings: OmnichannelSettings, f: Foundation) -> OtherSite | None:
+    """The other site's omnichannel, where the settings have one."""
+    for address in by_site(settings.other_sites).values():
+        return OtherSite(settings.site, f.stub(omnichannel_pb2_grpc.OmnichannelServiceStub, address))
+    return None

@@ -16,14 +16,26 @@ _LABEL = b"junctor omnichannel customer token"
 
 
 class Claim(NamedTuple):
+    """`site` has the conversation, under that `leg`; where another site must take it over and knows nothing of it,
+    `arrived_at` (Unix ms) and `queue` ("" while it is in none) are its place in line. `seq`: its last message."""
+
     tenant: str
     contact_id: str
+    site: str = ""
+    leg: int = 1
+    arrived_at: int = 0
+    queue: str = ""
+    seq: int = 0
 
 
 class BadToken(Exception):
-    """The token is not ours, was changed or is too old. A new hello without one begins another conversation."""
+    """The token is not ours, was changed, or is too old (`expired`). A hello without one begins another conversation."""
 
     retryable = False
+
+    def __init__(self, message: str, *, expired: bool = False) -> None:
+        super().__init__(message)
+        self.expired = expired
 
 
 class CustomerTokens:
@@ -39,6 +51,11 @@ class CustomerTokens:
             "aud": _AUDIENCE,
             "tenant": claim.tenant,
             "sub": claim.contact_id,
+            "site": claim.site,
+            "leg": claim.leg,
+            "arrived_at": claim.arrived_at,
+            "queue": claim.queue,
+            "seq": claim.seq,
             "exp": int(self._now() + self._lifetime),
         }
         return jwt.encode(payload, self._key, algorithm="HS256")
@@ -56,8 +73,16 @@ class CustomerTokens:
         except jwt.PyJWTError as error:
             raise BadToken(str(error)) from error
         if payload["exp"] < self._now():
-            raise BadToken("the token is too old")
-        return Claim(str(payload["tenant"]), str(payload["sub"]))
+            raise BadToken("the token is too old", expired=True)
+        return Claim(
+            str(payload["tenant"]),
+            str(payload["sub"]),
+            str(payload.get("site", "")),
+            int(payload.get("leg", 1)),
+            int(payload.get("arrived_at", 0)),
+            str(payload.get("queue", "")),
+            int(payload.get("seq", 0)),
+        )
 
 
 def token_key(own: Secret | None, site: Secret | None) -> bytes:

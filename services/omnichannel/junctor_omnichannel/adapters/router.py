@@ -8,6 +8,7 @@ from junctor_service.client import rpc
 from junctor_service.errors import Code, ServiceError
 from junctor_service.ids import step_request_id
 
+from junctor_omnichannel.application.effects import Kept
 from junctor_omnichannel.domain.conversation import Conversation
 
 SECONDS = 5.0
@@ -21,9 +22,9 @@ class RouterRouting:
         self._stub = stub
         self._edge = edge
 
-    async def request(self, conversation: Conversation) -> None:
+    async def request(self, conversation: Conversation) -> Kept | None:
         request = router_pb2.RequestTaskRequest(
-            request_id=step_request_id(conversation.contact_id, "route", conversation.routed),
+            request_id=step_request_id(conversation.contact_id, _step(conversation, "route"), conversation.routed),
             tenant=conversation.tenant,
             contact_id=conversation.contact_id,
             channel=contact_pb2.CHANNEL_CHAT,
@@ -32,15 +33,18 @@ class RouterRouting:
             data=conversation.data,
             arrived_at=conversation.arrived_at,
             edge=self._edge,
+            leg=conversation.leg,
         )
-        await rpc(self._stub.RequestTask(request, timeout=SECONDS))
+        response = await rpc(self._stub.RequestTask(request, timeout=SECONDS))
+        return Kept(response.agent_id, response.reservation_id) if response.agent_id else None
 
     async def cancel(self, conversation: Conversation) -> None:
         request = router_pb2.CancelTaskRequest(
-            request_id=step_request_id(conversation.contact_id, "cancel_task"),
+            request_id=step_request_id(conversation.contact_id, _step(conversation, "cancel_task")),
             tenant=conversation.tenant,
             contact_id=conversation.contact_id,
             cause="abandoned" if conversation.cause == "customer" else conversation.cause,
+            leg=conversation.leg,
         )
         try:
             await rpc(self._stub.CancelTask(request, timeout=SECONDS))
@@ -50,13 +54,19 @@ class RouterRouting:
 
     async def end(self, conversation: Conversation) -> None:
         request = router_pb2.EndContactRequest(
-            request_id=step_request_id(conversation.contact_id, "end_contact"),
+            request_id=step_request_id(conversation.contact_id, _step(conversation, "end_contact")),
             tenant=conversation.tenant,
             contact_id=conversation.contact_id,
             cause=conversation.cause,
+            leg=conversation.leg,
         )
         try:
             await rpc(self._stub.EndContact(request, timeout=SECONDS))
         except ServiceError as error:
             if error.code not in _GONE:
                 raise
+
+
+def _step(conversation: Conversation, name: str) -> str:
+    """Each leg asks for itself: what an earlier one was refused is not this one's answer."""
+    return name if conversation.leg == 1 else f"{name}/leg{conversation.leg}"

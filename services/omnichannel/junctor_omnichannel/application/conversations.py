@@ -109,6 +109,15 @@ class Conversations:
             )
         return await self._apply(request, pb.CloseConversationResponse)
 
+    def here(self, tenant: str, contact_id: str) -> bool:
+        """Whether this site has the conversation, or had it and no other took it over."""
+        conversation = self._look(tenant, contact_id)
+        return conversation is not None and bool(conversation.state) and not conversation.moved_to
+
+    def find(self, tenant: str, contact_id: str) -> Conversation | None:
+        """The conversation as the log has it. Raises a retryable error while there is no state."""
+        return self._look(tenant, contact_id)
+
     def last_number(self, tenant: str, contact_id: str) -> int:
         """The number of the last message; 0 where there is no conversation any more."""
         conversation = self._look(tenant, contact_id)

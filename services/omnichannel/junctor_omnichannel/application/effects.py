@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 from weakref import WeakValueDictionary
 
 from junctor.omnichannel.v1 import omnichannel_pb2 as pb
@@ -25,10 +25,17 @@ Report = Callable[..., Awaitable[None]]
 Look = Callable[[str, str], Conversation | None]
 
 
+class Kept(NamedTuple):
+    """The agent who has a conversation still that came to this site, and the reservation."""
+
+    agent_id: str
+    reservation_id: str
+
+
 class Routing(Protocol):
     """The router, as a conversation needs it. Every call may be made again: it is known by contact and step."""
 
-    async def request(self, conversation: Conversation) -> None: ...
+    async def request(self, conversation: Conversation) -> Kept | None: ...
 
     async def cancel(self, conversation: Conversation) -> None: ...
 
@@ -108,15 +115,26 @@ class ConversationEffects:
         match step.partition("/")[0]:
             case "route":
                 try:
-                    await self._routing.request(conversation)
+                    kept = await self._routing.request(conversation)
                 except ServiceError as error:
                     if error.retryable and self._clock.monotonic() > give_up_at:
                         raise GivenUp(error.message) from error
                     raise
+                if kept is not None:
+                    await self._still_with(conversation, step, kept)
             case "cancel_task":
                 await self._routing.cancel(conversation)
             case "end_contact":
                 await self._routing.end(conversation)
+
+    async def _still_with(self, conversation: Conversation, step: str, kept: Kept) -> None:
+        contact = conversation.contact_id
+        await self._report(
+            pb.ReservationReported(
+                contact_id=contact, reservation_id=kept.reservation_id, agent_id=kept.agent_id, accepted=True
+            ),
+            **_origin(conversation.tenant, contact, f"{step}/kept/{conversation.leg}"),
+        )
 
 
 def trace_of(contact_id: str) -> str:

@@ -1,14 +1,16 @@
-"""What the router's events mean for conversations."""
+"""What the router's events mean for conversations, and that another site has one of ours."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
 from google.protobuf.message import Message
+from junctor.contact.v1 import contact_pb2
 from junctor.journal.v1 import journal_pb2
 from junctor.omnichannel.v1 import omnichannel_pb2 as pb
 from junctor.router.v1 import router_pb2
 from junctor_journal.events import Event
+from junctor_service.ids import edge_id
 
 Fact = Callable[..., journal_pb2.Input]
 _CLOSED = "closed"
@@ -37,6 +39,10 @@ def reactions(fact: Fact, edge: str) -> Callable[[Event], Iterable[journal_pb2.I
 
 def meaning(event: Message | None, edge: str) -> Message | None:
     """The fact for a conversation; None for what is another edge's or means nothing to it."""
+    if isinstance(event, contact_pb2.Reattached):
+        if event.channel != contact_pb2.CHANNEL_CHAT or edge != edge_id("omnichannel", event.previous_site):
+            return None
+        return pb.LegMoved(contact_id=event.contact_id, leg=event.leg, site=event.site)
     if getattr(event, "edge", edge) != edge:
         return None
     match event:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+Author = Literal["customer", "bot", "agent", "system"]
+State = Literal["", "with_bot", "queued", "with_agent", "wrapping", "closed"]
 CloseWish = Literal["customer", "agent", "supervisor", "idle"]
 
 
@@ -18,6 +20,18 @@ class EntryPoint:
     language: str = ""
     idle_ms: int = 0
     grace_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`number` 1 is the first; `message_id` is the outside's, for a customer's."""
+
+    number: int
+    author: Author
+    agent_id: str
+    text: str
+    at: int
+    message_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +89,34 @@ class CloseConversation:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerReattached:
+    """`state`: where the conversation was; empty where only the customer's token is known."""
+
+    contact_id: str
+    leg: int
+    previous_site: str
+    site: str
+    widget: str
+    entry: EntryPoint | None
+    arrived_at: int
+    state: State = ""
+    messages: tuple[Message, ...] = ()
+    data: dict[str, str] = field(default_factory=dict)
+    queue: str = ""
+    requirements: tuple[str, ...] = ()
+    routed: int = 0
+    missed: int = 0
+    segments: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LegMoved:
+    contact_id: str
+    leg: int
+    site: str
+
+
+@dataclass(frozen=True, slots=True)
 class PresenceReported:
     contact_id: str
     connection: str
@@ -124,6 +166,8 @@ Command = (
     | ReceiveMessage
     | SendMessage
     | CloseConversation
+    | CustomerReattached
+    | LegMoved
     | PresenceReported
     | ReservationReported
     | TaskReported

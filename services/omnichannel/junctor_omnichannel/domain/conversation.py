@@ -25,7 +25,9 @@ class Segment:
 class Conversation:
     """`owed`: effects that must still be made. `task`: the router's, `open` from the hand-over until it is over.
 
-    `connection` is the customer's newest one; `away_since` is set while it is gone. `agent_id` stays after the talk.
+    `leg`: 1 for the first, one more with each site that the customer came to after a loss; `moved_to`: the site that has the
+    conversation now, where it is not this one. `bound_before`: reservations that were bound here and are no more; one binds
+    once. `connection` is the customer's newest one; `away_since` is set while it is gone. `agent_id` stays after the talk.
     """
 
     tenant: str
@@ -48,7 +50,9 @@ class Conversation:
     segment: Segment | None = None
     agent_id: str = ""
     reservation_id: str = ""
-    generation: int = 0
+    leg: int = 1
+    moved_to: str = ""
+    bound_before: tuple[str, ...] = ()
     connection: str = ""
     away_since: int | None = None
     ended_at: int | None = None
@@ -77,6 +81,29 @@ def evolve(state: Conversation, event: e.Event) -> Conversation:
                 queue=event.entry.queue,
                 data={"language": language} if language else {},
             )
+        case e.ConversationAdopted():
+            return Conversation(
+                tenant=state.tenant,
+                contact_id=state.contact_id,
+                widget=event.widget,
+                entry=event.entry,
+                site=event.site,
+                arrived_at=event.arrived_at,
+                messages=event.messages,
+                active_at=event.at,
+                missed=event.missed,
+                data=event.data,
+                queue=event.queue,
+                routed=event.routed,
+                segments=event.segments,
+                leg=event.leg,
+            )
+        case e.ConversationMoved():
+            return replace(
+                state, state="closed", moved_to=event.site, leg=event.leg, closed_at=event.at, owed=(), task="over"
+            )
+        case e.Reattached():
+            return state
         case e.ContactOpened():
             return replace(state, active_at=event.arrived_at)
         case e.SegmentStarted():
@@ -106,10 +133,9 @@ def evolve(state: Conversation, event: e.Event) -> Conversation:
                 state,
                 agent_id=event.agent_id,
                 reservation_id=event.reservation_id,
-                generation=event.generation,
             )
         case e.Unbound():
-            return replace(state, reservation_id="")
+            return replace(state, reservation_id="", bound_before=(*state.bound_before, event.reservation_id))
         case e.ConversationStateChanged():
             return replace(state, state=event.state, queue=event.queue)
         case e.StepOwed(step=step):

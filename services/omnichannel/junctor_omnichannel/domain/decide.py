@@ -6,7 +6,10 @@ from typing import assert_never
 
 from junctor_omnichannel.domain import commands as c
 from junctor_omnichannel.domain import events as e
+from junctor_omnichannel.domain import legs
+from junctor_omnichannel.domain.binding import binds
 from junctor_omnichannel.domain.conversation import Conversation, ends
+from junctor_omnichannel.domain.hand_over import hand_over
 from junctor_omnichannel.domain.turn import Decision, Numbered, Rejected, Turn
 
 __all__ = ["Decision", "Rejected", "decide"]
@@ -27,6 +30,10 @@ def decide(state: Conversation, command: c.Command, now: int) -> Decision:
             response = Numbered(_send(turn, command))
         case c.CloseConversation():
             _close(turn, command)
+        case c.CustomerReattached():
+            legs.reattached(turn, command)
+        case c.LegMoved():
+            legs.moved(turn, command)
         case c.PresenceReported():
             _presence(turn, command)
         case c.ReservationReported():
@@ -62,7 +69,7 @@ def _open(turn: Turn, command: c.OpenConversation | c.ReceiveMessage) -> None:
         )
     )
     if not entry.bot:
-        _hand_over(turn, entry.queue, ())
+        hand_over(turn, entry.queue, ())
         return
     turn.start_segment("flow", flow=entry.bot)
     turn.enter("with_bot")
@@ -89,25 +96,14 @@ def _bot(turn: Turn, reading: c.BotReading) -> None:
         turn.say("bot", reading.reply)
         turn.emit(e.BotTurnTaken(state.tenant, state.contact_id, 0, reading.set))
         if reading.queue:
-            _hand_over(turn, reading.queue, reading.requirements)
+            hand_over(turn, reading.queue, reading.requirements)
         return
     missed = state.missed + 1
     turn.emit(e.BotTurnTaken(state.tenant, state.contact_id, missed))
     if missed >= max(1, reading.attempts) and state.entry.queue:
-        _hand_over(turn, state.entry.queue, ())
+        hand_over(turn, state.entry.queue, ())
     else:
         turn.say("bot", reading.fallback)
-
-
-def _hand_over(turn: Turn, queue: str, requirements: tuple[str, ...]) -> None:
-    turn.end_segment("completed")
-    state = turn.state
-    routed = state.routed + 1
-    turn.emit(e.HandedOver(state.tenant, state.contact_id, queue, requirements, state.data, routed))
-    turn.start_segment("queue", queue=queue)
-    turn.enter("queued", queue)
-    turn.tell("waiting")
-    turn.owe(f"route/{routed}")
 
 
 def _send(turn: Turn, command: c.SendMessage) -> int:
@@ -189,16 +185,16 @@ def _presence(turn: Turn, command: c.PresenceReported) -> None:
 
 def _reservation(turn: Turn, command: c.ReservationReported) -> None:
     state = turn.state
-    if not command.accepted or not state.open or command.reservation_id == state.reservation_id:
+    if not command.accepted or not state.open or state.state == "with_bot":
         return
-    if state.state == "with_bot":
+    if not binds(state, command.reservation_id):
         return
     if state.state == "with_agent":
         _part(turn, "transferred")
     else:
         turn.end_segment("completed")
     state = turn.state
-    turn.emit(e.Bound(state.tenant, state.contact_id, command.agent_id, command.reservation_id, state.generation + 1))
+    turn.emit(e.Bound(state.tenant, state.contact_id, command.agent_id, command.reservation_id, state.leg))
     turn.start_segment("agent", queue=state.queue, agent_id=command.agent_id, reservation_id=command.reservation_id)
     turn.enter("with_agent")
     turn.tell("joined")

@@ -5,26 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from junctor_omnichannel.domain.commands import EntryPoint
+from junctor_omnichannel.domain.commands import Author, EntryPoint, Message, State
 
-Author = Literal["customer", "bot", "agent", "system"]
-State = Literal["", "with_bot", "queued", "with_agent", "wrapping", "closed"]
+__all__ = ["Author", "Message", "State"]
+
 Channel = Literal["chat"]
 SegmentKind = Literal["flow", "queue", "agent"]
 SegmentResult = Literal["completed", "abandoned", "transferred", "overflowed", "failed"]
 CloseCause = Literal["", "customer", "agent", "flow", "overflow", "lost_leg", "failure", "supervisor"]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """`number` 1 is the first; `message_id` is the outside's, for a customer's."""
-
-    number: int
-    author: Author
-    agent_id: str
-    text: str
-    at: int
-    message_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +23,33 @@ class ConversationOpened:
     entry: EntryPoint
     site: str
     arrived_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationAdopted:
+    tenant: str
+    contact_id: str
+    leg: int
+    site: str
+    widget: str
+    entry: EntryPoint
+    arrived_at: int
+    at: int
+    messages: tuple[Message, ...] = ()
+    data: dict[str, str] = field(default_factory=dict)
+    queue: str = ""
+    routed: int = 0
+    missed: int = 0
+    segments: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationMoved:
+    tenant: str
+    contact_id: str
+    leg: int
+    site: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +166,19 @@ class ContactOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class Reattached:
+    tenant: str
+    contact_id: str
+    leg: int
+    site: str
+    previous_site: str
+    arrived_at: int
+    at: int
+    customer_hash: str = ""
+    channel: Channel = "chat"
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentStarted:
     tenant: str
     contact_id: str
@@ -193,6 +221,9 @@ class ContactClosed:
 
 Event = (
     ConversationOpened
+    | ConversationAdopted
+    | ConversationMoved
+    | Reattached
     | BotTurnTaken
     | CustomerPresenceChanged
     | StepOwed

@@ -6,6 +6,7 @@ _TEXTS = {
     "en": {
         "joined": "An agent has joined the conversation.",
         "waiting": "You are in line. Somebody will be with you soon.",
+        "back": "The connection broke and is back. You keep your place.",
         "ended": "The conversation has ended.",
         "idle": "The conversation was closed because nothing was written for a while.",
         "overflow": "Nobody is free right now. Please write again later.",
@@ -15,6 +16,7 @@ _TEXTS = {
     "zh": {
         "joined": "客服人员已加入对话。",
         "waiting": "您已进入排队,请稍候。",
+        "back": "连接曾中断,现已恢复。您的位置已保留。",
         "ended": "对话已结束。",
         "idle": "由于长时间没有新消息,对话已关闭。",
         "overflow": "目前没有空闲的客服人员,请稍后再来。",

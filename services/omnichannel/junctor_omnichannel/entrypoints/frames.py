@@ -141,18 +141,21 @@ def message(item: pb.Message) -> str:
     return _frame("message", **fields)
 
 
-def state(name: str) -> str:
-    """with_bot, queued, with_agent, wrapping or closed; wrapping is the end for the customer."""
-    return _frame("state", state=name)
+def state(name: str, token: str) -> str:
+    """with_bot, queued, with_agent, wrapping or closed; wrapping is the end for the customer. The token takes the place of the
+    one before: it knows the place in line."""
+    return _frame("state", state=name, token=token)
 
 
-def error(code: str, message: str, *, id: str = "", retry: bool = False) -> str:
-    """`id` names the message that it is about; `retry`: the same frame may succeed later."""
+def error(code: str, message: str, *, id: str = "", retry: bool = False, url: str = "") -> str:
+    """`id` names the message that it is about; `retry`: the same frame may succeed later; `url`: at that address."""
     fields: dict[str, Any] = {"code": code, "message": message}
     if id:
         fields["id"] = id
     if retry:
         fields["retry"] = True
+    if url:
+        fields["url"] = url
     return _frame("error", **fields)
 
 

@@ -23,6 +23,7 @@ from junctor_omnichannel.adapters.customer_tokens import BadToken, Claim, Custom
 from junctor_omnichannel.adapters.directory_widgets import DirectoryWidgets, Widget
 from junctor_omnichannel.application.conversations import Conversations
 from junctor_omnichannel.application.effects import trace_of
+from junctor_omnichannel.application.returning import Elsewhere, Place, Returning
 from junctor_omnichannel.entrypoints import frames
 from junctor_omnichannel.entrypoints.flood import Flood
 from junctor_omnichannel.entrypoints.frames import BadFrame, Close, Hello, Said
@@ -45,11 +46,12 @@ def _quiet_logger() -> logging.Logger:
 class Refused(Exception):
     """The connection cannot go on; the text is told before it is closed."""
 
-    def __init__(self, code: str, message: str, close_code: int = POLICY) -> None:
+    def __init__(self, code: str, message: str, close_code: int = POLICY, url: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.close_code = close_code
+        self.url = url
 
 
 class CustomerSockets:
@@ -65,9 +67,10 @@ class CustomerSockets:
         tokens: CustomerTokens,
         commands: Commands,
         telemetry: Telemetry,
+        returning: Returning,
     ) -> None:
         self._settings = settings
-        self._parts = _Parts(settings, conversations, widgets, tokens, commands, telemetry)
+        self._parts = _Parts(settings, conversations, widgets, tokens, commands, telemetry, returning)
         self._server: Server | None = None
         self._draining = False
         telemetry.gauge("junctor.omnichannel.connections", lambda: len(self._server.connections) if self._server else 0)
@@ -126,6 +129,7 @@ class _Parts:
     tokens: CustomerTokens
     commands: Commands
     telemetry: Telemetry
+    returning: Returning
 
 
 class _Customer:
@@ -178,6 +182,8 @@ class _Customer:
                 return
             except BadFrame as bad:
                 await self._tell_bad(bad)
+            except Elsewhere as there:
+                raise Refused("elsewhere", str(there), TRY_LATER, there.url) from there
             except ServiceError as error:
                 if not error.retryable:
                     raise Refused(error.reason.lower(), error.message) from error
@@ -207,19 +213,37 @@ class _Customer:
         )
         with self._parts.telemetry.contact_span(contact), acting_as(self._principal()):
             opened = await self._parts.conversations.open(request)
-        await self._socket.send(frames.welcome(contact, self._parts.tokens.make(self._claim), opened.number))
+        await self._socket.send(frames.welcome(contact, self._token(), opened.number))
 
     async def _resume(self, hello: Hello) -> None:
         widget = self._allowed(hello.widget)
         try:
             claim = self._parts.tokens.read(hello.token)
         except BadToken as error:
-            raise BadFrame("bad_token", "The token is not valid here: say hello without one.") from error
+            why = "is too old" if error.expired else "is not valid here"
+            raise BadFrame("bad_token", f"The token {why}: say hello without one.") from error
         if claim.tenant != widget.tenant:
             raise BadFrame("bad_token", "The token is another widget's: say hello without one.")
+        place = Place(claim.tenant, claim.contact_id, claim.site, claim.leg, claim.arrived_at, claim.queue)
+        with acting_as(Principal(f"customer/{claim.contact_id}", claim.tenant, frozenset(), "")):
+            await self._parts.returning.come_back(place, widget.id)
         self._widget, self._claim, self._after = widget.id, claim, hello.last_seq
         seq = self._parts.conversations.last_number(claim.tenant, claim.contact_id)
-        await self._socket.send(frames.welcome(claim.contact_id, self._parts.tokens.make(claim), seq))
+        await self._socket.send(frames.welcome(claim.contact_id, self._token(), seq))
+
+    def _token(self) -> str:
+        """With the conversation as it is now."""
+        found = self._parts.conversations.find(self._claim.tenant, self._claim.contact_id)
+        if found is not None and found.state:
+            queue = found.queue if found.task else ""
+            self._claim = self._claim._replace(
+                site=self._parts.settings.site,
+                leg=found.leg,
+                arrived_at=found.arrived_at,
+                queue=queue,
+                seq=len(found.messages),
+            )
+        return self._parts.tokens.make(self._claim)
 
     async def _listen(self) -> None:
         async for data in self._socket:
@@ -272,11 +296,16 @@ class _Customer:
         """Sends what the conversation has and gets, until it ends for the customer."""
         try:
             over = False
-            async for item, conversation in self._parts.conversations.follow(*self._claim, after):
+            key = (self._claim.tenant, self._claim.contact_id)
+            async for item, conversation in self._parts.conversations.follow(*key, after):
                 if item is not None:
                     await self._socket.send(frames.message(item))
                     continue
-                await self._socket.send(frames.state(conversation.state))
+                if conversation.moved_to:
+                    there = self._parts.returning.elsewhere(conversation.moved_to)
+                    await self._end(Refused("elsewhere", str(there), TRY_LATER, there.url))
+                    return
+                await self._socket.send(frames.state(conversation.state, self._token()))
                 over = conversation.ended_at is not None
                 if over:
                     break
@@ -289,7 +318,7 @@ class _Customer:
             await self._socket.close(TRY_LATER, "connect again")
 
     async def _report_presence(self, present: bool) -> None:
-        tenant, contact = self._claim
+        tenant, contact = self._claim.tenant, self._claim.contact_id
         word = "here" if present else "gone"
         fact = self._parts.commands.fact(
             pb.PresenceReported(contact_id=contact, connection=self._connection, present=present),
@@ -315,7 +344,8 @@ class _Customer:
 
     async def _end(self, refusal: Refused) -> None:
         try:
-            await self._socket.send(frames.error(refusal.code, refusal.message))
+            retry = refusal.close_code == TRY_LATER
+            await self._socket.send(frames.error(refusal.code, refusal.message, retry=retry, url=refusal.url))
             await self._socket.close(refusal.close_code, refusal.code)
         except ConnectionClosed:
             pass

@@ -181,7 +181,7 @@ def test_a_requeued_contact_waits_again_and_the_next_agent_is_another_segment():
     assert (state.state, state.queue) == ("queued", "loans")
     events = when(state, c.ReservationReported("x", "r2", "bob", True))
     assert segments(events) == [(4, "queue", "completed"), (5, "agent", "began")]
-    assert of(events, e.Bound)[0].generation == 2
+    assert of(events, e.Bound)[0].generation == 1
 
 
 def test_taken_out_of_line_by_a_supervisor():

@@ -6,7 +6,7 @@ from junctor_omnichannel.adapters.customer_tokens import BadToken, Claim, Custom
 from junctor_service.settings import Secret
 
 KEY = token_key(Secret("secret"), None)
-CLAIM = Claim("demo", "contact")
+CLAIM = Claim("demo", "contact", "a", 2, 1_700_000_000_000, "loans", 7)
 
 
 def test_a_token_is_read_until_it_is_too_old():
@@ -15,8 +15,13 @@ def test_a_token_is_read_until_it_is_too_old():
     token = tokens.make(CLAIM)
     assert tokens.read(token) == CLAIM
     now[0] = 1_061
-    with pytest.raises(BadToken, match="too old"):
+    with pytest.raises(BadToken, match="too old") as refusal:
         tokens.read(token)
+    assert refusal.value.expired
+
+
+def test_another_site_with_the_same_key_reads_it():
+    assert CustomerTokens(KEY, 60).read(CustomerTokens(token_key(Secret("secret"), None), 60).make(CLAIM)) == CLAIM
 
 
 @pytest.mark.parametrize(
