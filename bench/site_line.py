@@ -33,7 +33,7 @@ from e2e.sites.desk import QUEUE, TENANT, Desk
 
 AT_ONCE = 60
 """Calls of the edges to the routers at the same time."""
-_PAUSE = 0.2
+_PAUSE, _KNOWN_WITHIN = 0.2, 120.0
 _DAY = 86_400.0
 
 
@@ -210,17 +210,20 @@ class Line:
 
     async def _end(self, contact: Contact, request_id: str) -> None:
         end = pb.EndContactRequest(request_id=request_id, tenant=TENANT, contact_id=contact.id, cause="customer")
-        await self._said(contact.site, "EndContact", end)
+        # A site that has just come back may not have read yet what its people did at the other one.
+        await self._said(contact.site, "EndContact", end, known_within=_KNOWN_WITHIN)
 
-    async def _said(self, site: str, method: str, request: Message) -> bool:
-        """Until it is taken or refused; again with the same id while nobody answers."""
+    async def _said(self, site: str, method: str, request: Message, known_within: float = 0.0) -> bool:
+        """Until it is taken or refused; again with the same id while nobody answers, or what it is about is unknown."""
+        limit = time.monotonic() + known_within
         while True:
             try:
                 async with self._gate:
                     await rpc(getattr(self._stubs[self._home[site]], method)(request, timeout=4))
                 return True
             except ServiceError as error:
-                if not (error.retryable or error.code in {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED}):
+                unknown = error.code is Code.NOT_FOUND and time.monotonic() < limit
+                if not (unknown or error.retryable or error.code in {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED}):
                     return False
             await asyncio.sleep(_PAUSE)
 

@@ -33,7 +33,7 @@ from junctor_service.token_source import StaticToken
 from e2e.judge.intervals import Interval
 
 TENANT, QUEUE, PARTITION = "demo", "desk", 2
-_PAUSE = 0.2
+_PAUSE, _KNOWN_WITHIN = 0.2, 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +256,8 @@ class Desk:
         end = router_pb2.EndContactRequest(
             request_id=request_id, tenant=TENANT, contact_id=contact.id, cause="customer"
         )
-        await self._said(contact.site, "", "EndContact", end)
+        # A site that has just come back may not have read yet what its people did at the other one.
+        await self._said(contact.site, "", "EndContact", end, known_within=_KNOWN_WITHIN)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -278,14 +279,16 @@ class Desk:
                     request.request_id = f"{first}#{tries}"
             await asyncio.sleep(_PAUSE)
 
-    async def _said(self, site: str, agent: str, method: str, request: Any) -> bool:
-        """Until it is taken or refused; retried with the same id while nobody answers."""
+    async def _said(self, site: str, agent: str, method: str, request: Any, known_within: float = 0.0) -> bool:
+        """Until it is taken or refused; retried with the same id while nobody answers, or what it is about is unknown."""
+        limit = time.monotonic() + known_within
         while True:
             try:
                 await rpc(getattr(self.router(site, agent), method)(request, timeout=5))
                 return True
             except ServiceError as error:
-                if not _may_be_retried(error):
+                unknown = error.code is Code.NOT_FOUND and time.monotonic() < limit
+                if not (unknown or _may_be_retried(error)):
                     return False
             await asyncio.sleep(_PAUSE)
 
