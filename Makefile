@@ -12,7 +12,7 @@ PYTHON := $(BIN)/python
 PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml)) cli local
 SOURCES := $(filter-out libs/protos/%,$(wildcard libs/*/junctor_* services/*/junctor_* cli/junctor_* local/junctor_*))
 BUF := $(CACHE)/node/node_modules/@bufbuild/buf-linux-x64/bin/buf
-STAMPS := .venv/.packages $(CACHE)/kafka/.jars $(CACHE)/node/.modules
+STAMPS := .venv/.packages $(CACHE)/kafka/classes.jsa $(CACHE)/node/.modules
 
 .PHONY: help setup prerequisites protos check-protos proto-baseline lint test-unit router-invariants router-faults test demo up down bench bench-router lock clean
 

@@ -1,4 +1,4 @@
-# The three downloads of `make setup`, side by side; each is made anew when its list of versions changes.
+# The downloads of `make setup`, side by side; each is made anew when its list of versions changes.
 SHELL := /bin/bash
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
@@ -16,6 +16,9 @@ $(CACHE)/kafka/.jars: local/pom.xml
 	@mvn --quiet --batch-mode --file local/pom.xml dependency:copy-dependencies \
 	  -DincludeScope=runtime -DoutputDirectory='$(CACHE)/kafka/libs'
 	@touch $@
+
+$(CACHE)/kafka/classes.jsa: $(CACHE)/kafka/.jars | .venv/.packages
+	@JUNCTOR_CACHE='$(CACHE)' .venv/bin/python -m junctor_local.kafka_classes
 
 $(CACHE)/node/.modules: local/package.json local/package-lock.json
 	@echo "ClickHouse and buf ..."

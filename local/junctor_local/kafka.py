@@ -5,7 +5,7 @@ import base64
 import shutil
 import struct
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -66,14 +66,20 @@ class KafkaServer:
         controller_port: int = 0,
         heap_mb: int = 384,
         properties: Mapping[str, str] | None = None,
+        options: Sequence[str] | None = None,
     ) -> None:
-        """`directory` holds data, configuration and `kafka.log`; port 0 chooses a free one. `properties` go before ours."""
+        """`directory` holds data, configuration and `kafka.log`; port 0 chooses a free one. `properties` go before ours.
+
+        `options` are the JVM's, instead of the one for the classes that `make setup` keeps.
+        """
         self.directory = directory
         self.port = port or free_port(_HOST)
         self.controller_port = controller_port or free_port(_HOST)
         self._properties = dict(properties or {})
         self._child = Child(
-            "Kafka", java(heap_mb, "kafka.Kafka", str(directory / "server.properties")), directory / "kafka.log"
+            "Kafka",
+            java(heap_mb, "kafka.Kafka", str(directory / "server.properties"), options=options),
+            directory / "kafka.log",
         )
 
     @property
@@ -159,10 +165,14 @@ class KafkaServer:
             raise OSError(f"Kafka's storage could not be formatted in {data}. {tool.tail()}")
 
 
-def java(heap_mb: int, main: str, *arguments: str) -> list[str]:
+def java(heap_mb: int, main: str, *arguments: str, options: Sequence[str] | None = None) -> list[str]:
     """The command line of a program of Kafka's jars, with a heap of at most `heap_mb` and few threads."""
+    classes = places.kafka_classes()
+    if options is None:
+        options = [f"-XX:SharedArchiveFile={classes}"] if classes.exists() else []
     return [
         "java",
+        *options,
         f"-Xmx{heap_mb}m",
         "-Xms64m",
         "-XX:+UseSerialGC",

@@ -20,6 +20,11 @@ def kafka_jars() -> Path:
     return cache() / "kafka" / "libs"
 
 
+def kafka_classes() -> Path:
+    """Kafka's classes in the form that the JVM maps, written by `make setup`; brokers start without it too, slower."""
+    return cache() / "kafka" / "classes.jsa"
+
+
 def node_modules() -> Path:
     """The folder of the npm packages, filled by `make setup`."""
     return cache() / "node" / "node_modules"
