@@ -13,7 +13,6 @@ from pathlib import Path
 from junctor_local import places
 from junctor_local.kafka import KafkaServer
 
-
 WRITING_LIMIT = 120.0
 
 
