@@ -113,13 +113,16 @@ class ChainReader:
         self._direct = False
         self._open()
 
-    def see(self, topic: str, value: bytes | None, offset: int) -> Sequence[Reading]:
-        """What the next record of that journal leads to. Ignored while the topic is among the `seeks` not taken yet."""
+    def see(
+        self, topic: str, value: bytes | None, offset: int, known: pb.JournalRecord | None = None
+    ) -> Sequence[Reading]:
+        """What the next record of that journal leads to. Ignored while the topic is among the `seeks` not taken yet.
+        `known`: the record, where the caller has it parsed."""
         if self._seeks and topic in self._seeks:
             return ()
         journal = self._journals[topic]
         reader = journal.reader
-        verdict = reader.see(value)
+        verdict = reader.see(value, known)
         journal.next_offset = offset + 1
         if verdict is Verdict.VALID:
             place = reader.place

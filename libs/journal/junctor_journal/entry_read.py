@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,24 +14,41 @@ from junctor_journal.outcome import Outcome, outcome_of
 from junctor_journal.record import event_id, type_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EventRead:
-    """`message` is None where this process has no class for the type. `index` counts from 0 in the entry."""
+    """`message` is None where this process has no class for the type. `index` counts from 0 in the entry, which was
+    decided under `site_epoch` for the input `input_id`."""
 
-    id: str
     index: int
     type: str
     message: Message | None
+    input_id: str
+    site_epoch: int
+
+    @property
+    def id(self) -> str:
+        """The same wherever the entry is read. Made when asked for."""
+        return event_id(self.input_id, self.index, self.site_epoch)
 
 
 class EntryRead:
-    """A valid entry. `topic` and `offset` are its place in this cluster: that of a journal, own or mirrored."""
+    """A valid entry. `topic` and `offset` are its place in this cluster: that of a journal, own or mirrored.
 
-    def __init__(self, partition: int, entry: pb.Entry, offset: int, topic: str = "") -> None:
+    `messages`: its events as messages, where this process made them itself and has read back the same bytes."""
+
+    def __init__(
+        self,
+        partition: int,
+        entry: pb.Entry,
+        offset: int,
+        topic: str = "",
+        messages: Sequence[Message] | None = None,
+    ) -> None:
         self.partition = partition
         self.record = entry
         self.offset = offset
         self.topic = topic
+        self._messages = messages
         self.seq: int = entry.seq
         self.now: int = entry.now
 
@@ -72,7 +90,12 @@ class EntryRead:
     @cached_property
     def events(self) -> tuple[EventRead, ...]:
         input_id, site_epoch = self.record.input.id, self.site_epoch
+        if self._messages is not None:
+            return tuple(
+                EventRead(n, message.DESCRIPTOR.full_name, message, input_id, site_epoch)
+                for n, message in enumerate(self._messages)
+            )
         return tuple(
-            EventRead(event_id(input_id, n, site_epoch), n, type_of(packed), unpack_or_none(packed))
+            EventRead(n, type_of(packed), unpack_or_none(packed), input_id, site_epoch)
             for n, packed in enumerate(self.record.events)
         )

@@ -26,7 +26,7 @@ from junctor_journal.input_window import Seen
 from junctor_journal.lineage import Lineage
 from junctor_journal.log import Log, Record, Tail, TopicPartition
 from junctor_journal.outcome import OutcomeWaiters
-from junctor_journal.partition_state import PartitionState
+from junctor_journal.partition_state import Made, PartitionState
 from junctor_journal.reader import ReaderPlace, Verdict
 from junctor_journal.snapshot import Snapshot, newest_snapshots
 
@@ -343,7 +343,7 @@ class Follower:
         for record in records:
             if followed.void:
                 return
-            readings = chain.see(topic, record.value, record.offset)
+            readings = chain.see(topic, record.value, record.offset, _known(followed.state, record.value))
             if readings:
                 self._take(partition, followed, readings)
         if not followed.caught_up.is_set():
@@ -381,8 +381,8 @@ class Follower:
 
     def _entry(self, partition: int, followed: _Followed, reading: Reading) -> None:
         entry = reading.record.entry
-        read = EntryRead(partition, entry, reading.offset, reading.topic)
-        differing = self._replayed(partition, followed, entry, reading.value)
+        made, differing = self._replayed(partition, followed, entry, reading.value)
+        read = EntryRead(partition, entry, reading.offset, reading.topic, None if made is None else made.messages)
         if differing:
             self._diverged(partition, followed, entry.seq, differing)
         if entry.seq % _CHECKPOINT_EVERY == 0:
@@ -400,21 +400,23 @@ class Follower:
             if not future.done():
                 future.set_result(None)
 
-    def _replayed(self, partition: int, followed: _Followed, entry: pb.Entry, value: bytes) -> list[str]:
+    def _replayed(
+        self, partition: int, followed: _Followed, entry: pb.Entry, value: bytes
+    ) -> tuple[Made | None, list[str]]:
         """What differs when the entry is applied again. Where the owner decided on this very state it was applied
         already: what was read back must be what it wrote."""
         state = followed.state
         if state.ahead is not None:
-            if state.ahead and state.ahead.popleft() == value:
-                return []
+            if state.ahead and (made := state.ahead.popleft()).value == value:
+                return made, []
             self._voided(partition, followed, entry.seq)
             self._tell("on_cut", partition, self.topic)
-            return ["the record that was written"]
+            return None, ["the record that was written"]
         try:
-            return state.replay(entry, value)
+            return None, state.replay(entry, value)
         except Exception as error:
             log.exception("a replay failed", extra={"partition": partition, "seq": entry.seq})
-            return [f"replay failed: {error!r}"]
+            return None, [f"replay failed: {error!r}"]
 
     def _take_back(self, partition: int, followed: _Followed) -> None:
         """From the owner, whose reign is over."""
@@ -516,6 +518,12 @@ class Follower:
         tail, self._tail = self._tail, None
         if tail is not None:
             await tail.close()
+
+
+def _known(state: PartitionState, value: bytes | None) -> pb.JournalRecord | None:
+    """The record, where it is the next that this process itself wrote."""
+    ahead = state.ahead
+    return ahead[0].record if ahead and ahead[0].value == value else None
 
 
 def _fail(future: asyncio.Future[Any], error: Exception) -> None:

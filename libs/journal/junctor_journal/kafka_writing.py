@@ -251,18 +251,12 @@ class KafkaProducer:
 def _batches(producer: AIOKafkaProducer, records: Sequence[NewRecord]) -> list[Any]:
     batches = []
     batch = None
-    for record in records:
-        fields = {
-            "key": record.key,
-            "value": record.value,
-            "timestamp": record.timestamp,
-            "headers": list(record.headers),
-        }
-        if batch is None or batch.append(**fields) is None:
+    for key, value, headers, timestamp in records:
+        if batch is None or batch.append(timestamp=timestamp, key=key, value=value, headers=list(headers)) is None:
             batch = producer.create_batch()
             batches.append(batch)
-            if batch.append(**fields) is None:
-                raise RecordTooLarge(f"a record of {len(record.value or b'')} bytes is too large")
+            if batch.append(timestamp=timestamp, key=key, value=value, headers=list(headers)) is None:
+                raise RecordTooLarge(f"a record of {len(value or b'')} bytes is too large")
     for batch in batches:
         batch.close()
     return batches

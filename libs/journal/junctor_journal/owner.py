@@ -7,7 +7,8 @@ O3 Read on to the own claim. If it does not count there, the race is lost; else 
    The first owner of a site epoch adopts the newest one that began, in whichever journal, and writes `EpochStarted`
    behind its last entry here (`take_over`); the state at that record is then the base.
 O4 Inputs are read again from behind the highest offset that the state has applied; lower ones, and seen ids, are skipped.
-O5 Apply, append in pipelined batches; `now` never goes back.
+O5 Apply, append in batches; `now` never goes back. What comes while one is being written goes into the next: the appends
+   are pipelined only where more waits than one takes.
 O6 Effects are the follower's: they are made of what was read back.
 O7 An append that failed or took too long, a higher claim, a cut: drop the state, abandon the producer, start at O1.
    After a higher claim, wait two heartbeats first. Never claim while the assignment is in doubt or gone.
@@ -479,6 +480,9 @@ class Owner:
             if not self._may(grant):
                 raise NotOwner("the lead is not confirmed")
             self._wake.clear()
+            if self._written and len(self._records) < self._settings.batch_inputs:
+                await self._wake.wait()
+                continue
             values = self._apply_some(state, reign)
             if values:
                 if not self._may(grant):
@@ -577,6 +581,7 @@ class Owner:
 
     def _acknowledged(self, future: asyncio.Future[int]) -> None:
         self._written.discard(future)
+        self._wake.set()
         if not future.cancelled() and (error := future.exception()) is not None:
             self._end(LogUnavailable(f"an append failed: {error}"))
 

@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 import msgspec
 from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
 from junctor.journal.v1 import journal_pb2 as pb
 
 from junctor_journal.apply import Fold, refusal
 from junctor_journal.errors import JournalError
 from junctor_journal.input_window import InputWindow, Seen
 from junctor_journal.message_types import unpack
-from junctor_journal.record import EpochPair, chain_hash, encode_entry, pack, type_of
+from junctor_journal.record import EpochPair, chain_hash, encode, pack, type_of
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +60,22 @@ class Unreadable(NamedTuple):
     attempts: int
 
 
+class Made(NamedTuple):
+    """An entry that an owner decided on this very state: what it wrote, and what that is made of, so that it need not be
+    parsed when it is read back."""
+
+    value: bytes
+    record: pb.JournalRecord
+    messages: Sequence[Message]
+
+
 @dataclass(slots=True)
 class _Decided:
+    """`messages`: the events before they were packed."""
+
     outcome: pb.Outcome
     events: list[Any]
+    messages: Sequence[Message] = ()
     dead: pb.DeadLetter | None = None
 
 
@@ -76,8 +89,8 @@ class PartitionState:
         self.now = 0
         self.hash = b""
         self.sources: dict[Source, Position] = {}
-        self.ahead: deque[bytes] | None = None
-        """Where an owner decides on this very state: the records of its entries that are not read back yet."""
+        self.ahead: deque[Made] | None = None
+        """Where an owner decides on this very state: its entries that are not read back yet."""
         self._replay = getattr(fold, "replay", None)
 
     def take(
@@ -99,7 +112,7 @@ class PartitionState:
         dead.source.CopyFrom(source)
         dead.key, dead.value, dead.attempts = why.key, why.value, why.attempts
         outcome = pb.Outcome(refusal=refusal("invalid_argument", why.reason))
-        return self._record(reign, None, source, now, _Decided(outcome, [], dead))
+        return self._record(reign, None, source, now, _Decided(outcome, [], dead=dead))
 
     def replay(self, entry: pb.Entry, value: bytes) -> list[str]:
         """Applies a valid entry as it was applied first. What differs, in words; empty where nothing does."""
@@ -208,7 +221,7 @@ class PartitionState:
             if applied.refusal is not None:
                 return _Decided(pb.Outcome(refusal=applied.refusal), [])
             outcome = pb.Outcome() if applied.response is None else pb.Outcome(response=pack(applied.response))
-            return _Decided(outcome, [pack(event) for event in applied.events])
+            return _Decided(outcome, [pack(event) for event in applied.events], applied.events)
         except Exception as error:
             reason = str(error) if isinstance(error, JournalError) else f"{type(error).__name__}: {error}"
             dead = self._letter(reason[:1_000], type(error).__name__, now)
@@ -216,7 +229,7 @@ class PartitionState:
             log.exception(
                 "an input could not be applied", extra={"input_id": input.id, "input_type": type_of(input.body)}
             )
-            return _Decided(pb.Outcome(refusal=refusal("internal", reason[:1_000])), [], dead)
+            return _Decided(pb.Outcome(refusal=refusal("internal", reason[:1_000])), [], dead=dead)
 
     def _letter(self, reason: str, error: str, now: int) -> pb.DeadLetter:
         return pb.DeadLetter(reason=reason, error=error, dead_at=now, service=self.service)
@@ -239,10 +252,11 @@ class PartitionState:
         self._count(entry)
         if entry.seq % HASH_EVERY == 0:
             entry.state_hash = self.state_hash()
-        value = encode_entry(entry)
+        record = pb.JournalRecord(entry=entry)
+        value = encode(record)
         self.hash = chain_hash(self.hash, value)
         if self.ahead is not None:
-            self.ahead.append(value)
+            self.ahead.append(Made(value, record, decided.messages))
         return value
 
     def _advance(self, entry: pb.Entry, value: bytes) -> None:

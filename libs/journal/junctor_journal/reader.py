@@ -77,9 +77,10 @@ class JournalReader:
         self.record: pb.JournalRecord = pb.JournalRecord()
         self.why = Why.UNREADABLE
 
-    def see(self, value: bytes | None) -> Verdict:
-        """The verdict on the next record. `record` then holds it, parsed; `why` says what a void one lacks."""
-        record = decode(value)
+    def see(self, value: bytes | None, known: pb.JournalRecord | None = None) -> Verdict:
+        """The verdict on the next record. `record` then holds it, parsed; `why` says what a void one lacks. `known`: what
+        these very bytes are, where the caller knows."""
+        record = decode(value) if known is None else known
         if record is None or value is None:
             self.record = pb.JournalRecord()
             return self._void(Why.UNREADABLE)

@@ -34,12 +34,8 @@ def pair(epoch: pb.Epoch) -> EpochPair:
 
 
 def encode(record: pb.JournalRecord) -> bytes:
+    """The same bytes wherever it is made."""
     return record.SerializeToString(deterministic=True)
-
-
-def encode_entry(entry: pb.Entry) -> bytes:
-    """The journal record of one entry; the same bytes wherever it is made."""
-    return pb.JournalRecord(entry=entry).SerializeToString(deterministic=True)
 
 
 def decode(value: bytes | None) -> pb.JournalRecord | None:

@@ -11,7 +11,7 @@ from junctor.journal.v1 import journal_pb2 as pb
 from junctor_journal import chain_reader
 from junctor_journal.chain_reader import ChainPlace, ChainReader
 from junctor_journal.reader import JournalReader, Verdict
-from junctor_journal.record import chain_hash, encode, encode_entry
+from junctor_journal.record import chain_hash, encode
 
 OTHER = {"a": "b", "b": "a"}
 
@@ -146,7 +146,7 @@ class World:
         entry = pb.Entry(
             epoch=owner.epoch, owner_id=owner.owner_id, seq=owner.seq, previous_hash=owner.hash, input=pb.Input(id=name)
         )
-        value = encode_entry(entry)
+        value = encode(pb.JournalRecord(entry=entry))
         owner.hash = chain_hash(owner.hash, value)
         self.journals[owner.site].append(value)
 

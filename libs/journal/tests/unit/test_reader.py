@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from judge import judge
 from junctor.journal.v1 import journal_pb2 as pb
 from junctor_journal.reader import JournalReader, Verdict, Why
-from junctor_journal.record import EpochPair, chain_hash, encode, encode_entry
+from junctor_journal.record import EpochPair, chain_hash, encode
 
 
 def claim(owner_epoch, owner_id, site_epoch=1):
@@ -46,9 +46,8 @@ class Writer:
     def entry(self, name=""):
         self.seq += 1
         input = pb.Input(id=name or f"{self.owner_id}-{self.seq}")
-        value = encode_entry(
-            pb.Entry(epoch=self.epoch, owner_id=self.owner_id, seq=self.seq, previous_hash=self.hash, input=input)
-        )
+        entry = pb.Entry(epoch=self.epoch, owner_id=self.owner_id, seq=self.seq, previous_hash=self.hash, input=input)
+        value = encode(pb.JournalRecord(entry=entry))
         self.hash = chain_hash(self.hash, value)
         return value
 

@@ -2,10 +2,11 @@
 record batches go from its consumer to the partitions' owners, past its per-event path, and the journal says where to
 read on, never the group's offsets (docs/adr/0004-router-pump.md has why, and the figures).
 
-Three private methods of faust-streaming's consumer are overridden here and nowhere else: `_drain_messages` (batches
-instead of events), `perform_seek` (the owners' places instead of committed offsets) and `_create_worker_consumer` (reads
-committed, answers fetches sooner). They are those of VERSION; another one is refused at the start, and
-tests/contract/test_pumps.py runs the same suite on this pump and on the plain one.
+Private methods of faust-streaming's consumer are overridden here and nowhere else: `_drain_messages` (batches instead of
+events), `_getmany` (its thread is asked without the queue of methods, which makes several tasks for each call),
+`perform_seek` (the owners' places instead of committed offsets) and `_create_worker_consumer` (reads committed, answers
+fetches sooner). They are those of VERSION; another one is refused at the start, and tests/contract/test_pumps.py runs the
+same suite on this pump and on the plain one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from faust.types import TP
 from junctor_journal.brokers import Brokers, brokers
 from junctor_journal.log import Log, Record
 from junctor_journal.owners import Owners
+from junctor_service.run import loop_factory
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +145,12 @@ async def _ended(app: Any) -> None:
 
 
 class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """On an event loop of the same kind as the process's."""
+
+    def __init__(self, consumer: Any, loop: Any, beacon: Any) -> None:
+        super().__init__(consumer, loop=loop, beacon=beacon, thread_loop=(loop_factory() or asyncio.new_event_loop)())
+        self._close_thread_loop_on_stop = True
+
     async def on_thread_stop(self) -> None:
         """With the broker away aiokafka's close lets the cancellation of its own fetches out."""
         with suppress(asyncio.CancelledError):
@@ -159,7 +167,7 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
     """Whole batches to the owners."""
 
     def _new_consumer_thread(self) -> Any:
-        return _Thread(self, loop=self.loop, beacon=self.beacon)
+        return _Thread(self, self.loop, self.beacon)
 
     async def perform_seek(self) -> None:
         """Nothing: each owner's partitions are sought when it is ready."""
@@ -182,6 +190,12 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
                 continue
             for tp, found in (records or {}).items():
                 self.app.owners.put(tp.partition, [_record(record) for record in found])
+
+    async def _getmany(self, active_partitions: set[TP], timeout: float) -> Any:
+        thread = self._thread
+        consumer = thread._ensure_consumer()
+        asked = thread._fetch_records(consumer, active_partitions, timeout, consumer._max_poll_records)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked, thread.thread_loop))
 
     async def _seek_for_owners(self) -> None:
         assigned = self.assignment()
