@@ -164,14 +164,20 @@ def shift(site: str, to_site: str, partitions: tuple[int, ...], services: tuple[
 
 
 @command.command()
+@click.option("--dead", required=True, metavar="SITE", help="The other site, which you know to be stopped.")
 @click.option("--force", is_flag=True, help="Even though the other site's voter answers.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @site_option
-def takeover(site: str, force: bool, yes: bool) -> None:
+def takeover(site: str, dead: str, force: bool, yes: bool) -> None:
     """Make this site lead every partition, where no witness can decide it.
 
     First make sure that the other site is stopped: nothing here can know it.
     """
+    other = _settings(site).other_site
+    if dead != other:
+        raise click.ClickException(
+            f"Site {dead} is not the other site of this one: that is {other}. Nothing was changed."
+        )
     _appoint(site, force, yes)
 
 
@@ -203,7 +209,7 @@ def _appoint(site: str, force: bool, yes: bool) -> None:
             )
 
     if not yes:
-        click.confirm("Is the other site stopped, all of it?", abort=True)
+        click.confirm(f"Is site {_settings(site).other_site} stopped, all of it?", abort=True)
     _at(site, work)
 
 

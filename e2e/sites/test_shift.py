@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +19,7 @@ from junctor_service.client import rpc
 from junctor_service.ids import uuid7
 
 from e2e.judge.intervals import Overlaps, overlaps
+from e2e.sites.command import junctor
 from e2e.sites.desk import QUEUE, TENANT, Contact, Desk, intervals
 from e2e.stage import eventually
 
@@ -181,20 +179,3 @@ def accept(task: Any) -> router_pb2.AcceptReservationRequest:
         reservation_id=task.reservation_id,
         contact_id=task.contact_id,
     )
-
-
-async def junctor(sites: TwoSites, *arguments: str) -> tuple[int, str]:
-    """The command line on these sites: its exit status and what it wrote."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "junctor_cli", *arguments,
-        env={**os.environ, "JUNCTOR_CACHE": str(Path(sites.directory).parent), "COLUMNS": "200"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    try:
-        written, _ = await asyncio.wait_for(process.communicate(), LIMIT)
-    except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        raise
-    return process.returncode or 0, written.decode()
