@@ -50,12 +50,14 @@ class PoolsFold:
         command = command_of(body)
         if command is None:
             raise UnknownMessage(f"{body.DESCRIPTOR.full_name} is no command of the router")
-        pool = self.pool(input.tenant, input.stream)
+        tenant, name = input.tenant, input.stream
+        pool = self.pool(tenant, name)
+        kept = pool is not None or isinstance(body, router_pb2.ConfigurationChanged)
         if pool is None:
-            pool = Pool(input.tenant, input.stream, parse, ROWS)
+            pool = Pool(tenant, name, parse, ROWS)
             pool.state.site_epoch = self._site_epoch
-            if isinstance(body, router_pb2.ConfigurationChanged):
-                self._pools.setdefault(input.tenant, {})[input.stream] = pool
+            if kept:
+                self._pools.setdefault(tenant, {})[name] = pool
         began = time.perf_counter_ns()
         try:
             outcome = pool.apply(command, now)
@@ -64,9 +66,9 @@ class PoolsFold:
             message = f"The router failed ({type(error).__name__}); the input was not applied as a whole."
             return Applied(refusal=ServiceError(Code.INTERNAL, message, reason="CORE_FAILED").to_status())
         finally:
-            if input.stream in self._pools.get(input.tenant, {}):
+            if kept:
                 pool.catch_up()
-                self._timers.set((input.tenant, input.stream), pool.next_due())
+                self._timers.set((tenant, name), pool.next_due())
             if self._times is not None:
                 self._times.took(time.perf_counter_ns() - began)
         if outcome.refusal is not None:

@@ -18,6 +18,8 @@ until its turn comes a contact stands in its old line.
 
 from __future__ import annotations
 
+from heapq import nsmallest
+
 from junctor_router.domain import agent_commands, business_hours, matching
 from junctor_router.domain.agent import Agent, read_attributes
 from junctor_router.domain.attribute_index import Member
@@ -91,7 +93,7 @@ def change(pool: PoolState, command: ConfigurationChanged) -> None:
 
 def work_off(pool: PoolState) -> None:
     """One slice of what changed values have left to do, in a fixed order."""
-    for kind, id in sorted(pool.rework)[:SLICE]:
+    for kind, id in nsmallest(SLICE, pool.rework):
         cause = pool.rework.pop((kind, id))
         pool.dirty.add((kind, id))
         if kind == "agent":

@@ -156,7 +156,7 @@ class WaitingLines:
         if not line.hold:
             if len(line.entries) == 1:
                 self._waiting[line.channel] |= 1 << line.number
-            if line.entries[0] is entry:
+            if line.entries[0] == entry:
                 self._set_head(line)
 
     def remove(self, line: Line, entry: Key) -> None:
@@ -170,7 +170,7 @@ class WaitingLines:
 
     def _set_head(self, line: Line) -> None:
         heads = self._heads
-        if line.head is not NOBODY:
+        if line.head != NOBODY:
             del heads[bisect_left(heads, (line.head,))]
         line.head = NOBODY
         if line.entries and not line.hold:

@@ -53,6 +53,8 @@ TIMERS_AT_ONCE = 100
 ROWS_BEHIND = 500
 """Rows of the state that may have changed without being encoded again; often a row changes twice in short time."""
 ROWS_AT_ONCE = 20
+MOST_ROWS_AT_ONCE = 200
+"""Where many are behind, as after a change that touches all contacts, a tenth of them, at most so many: two milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +116,15 @@ class Pool:
         self._encoded.restore(self.state, pieces)
 
     def hash(self) -> bytes:
-        """16 bytes, equal for equal states. Costs as much as has changed since the last call."""
+        """16 bytes, equal for equal states; of the counters alone while a large change is worked off. Costs as much as has
+        changed since the last call."""
         return self._encoded.hash(self.state)
 
     def catch_up(self) -> None:
         """A little of what the next hash or dump has to do: called after each input, it keeps them from taking long."""
-        if len(self.state.dirty) > ROWS_BEHIND:
-            self._encoded.catch_up(self.state, ROWS_BEHIND, ROWS_AT_ONCE)
+        behind = len(self.state.dirty) - ROWS_BEHIND
+        if behind > 0:
+            self._encoded.catch_up(self.state, min(behind, max(ROWS_AT_ONCE, min(behind // 10, MOST_ROWS_AT_ONCE))))
 
     def _dispatch(self, command: Command) -> Response | None:
         state = self.state

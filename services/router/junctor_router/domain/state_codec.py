@@ -38,6 +38,8 @@ from junctor_router.domain.wait_estimate import Errors, new_pace
 
 FORMAT = 5
 PIECE_BYTES = 200_000
+REWORK_HASHED = 500
+"""While more tasks and agents are to be done over, their rows change so fast that the hash is of the counters alone."""
 _MODULUS = 1 << 128
 _HEADER = ("header", "")
 _ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
@@ -67,6 +69,9 @@ class Encoded:
         self._sum = 0
 
     def hash(self, state: PoolState) -> bytes:
+        if len(state.rework) > REWORK_HASHED:
+            counters = [state.now, state.reservations, state.deletions, state.ranking.last, len(state.rework)]
+            return hashlib.blake2b(self._codec.encode(counters), digest_size=16).digest()
         self._update(state)
         return self._sum.to_bytes(16, "big")
 
@@ -74,10 +79,10 @@ class Encoded:
         self._update(state)
         return _joined(list(self._rows.values()))
 
-    def catch_up(self, state: PoolState, behind: int, at_most: int) -> None:
-        """Encodes rows that have changed, until so many are left, so that no hash has to encode many at once."""
+    def catch_up(self, state: PoolState, rows: int) -> None:
+        """Encodes so many of the rows that have changed, so that no hash has to encode many at once."""
         dirty = state.dirty
-        for _ in range(min(len(dirty) - behind, at_most)):
+        for _ in range(rows):
             self._encode(state, dirty.pop())
 
     def restore(self, state: PoolState, pieces: Iterable[bytes]) -> None:
