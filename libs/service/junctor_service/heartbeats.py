@@ -40,6 +40,7 @@ class Standing:
     version: str = ""
     configuration: str = ""
     positions: Sequence[int] = ()
+    leads: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class Heartbeats:
         self._standing = standing
         self._clock = clock
         self._heard: dict[tuple[str, str, str], Heard] = {}
-        self._awake = clock()
+        self._led: dict[tuple[str, int], float] = {}
+        self._began = self._awake = clock()
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Callable[[site_pb2.Heartbeat], None]] = []
 
@@ -134,9 +136,16 @@ class Heartbeats:
             default=None,
         )
 
+    def unled(self, service: str, partition: int) -> float:
+        """For how many seconds nobody was heard who decides for that partition; at most since this process began."""
+        now = self._now()
+        return now - self._led.get((service, partition), self._began)
+
     def hear(self, beat: site_pb2.Heartbeat) -> None:
         """A heartbeat was read."""
-        self._heard[beat.site, beat.service, beat.process] = Heard(beat, self._now())
+        now = self._now()
+        self._heard[beat.site, beat.service, beat.process] = Heard(beat, now)
+        self._led.update({(beat.service, partition): now for partition in beat.leads})
         for listener in self._listeners:
             listener(beat)
 
@@ -166,6 +175,7 @@ class Heartbeats:
                     version=standing.version,
                     configuration=standing.configuration,
                     positions=standing.positions,
+                    leads=standing.leads,
                 )
                 await self._log.producer().send(TOPIC, key, beat.SerializeToString())
             await asyncio.sleep(max(0.0, BEAT_SECONDS - (loop.time() - began)))

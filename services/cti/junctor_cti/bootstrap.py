@@ -9,8 +9,11 @@ from junctor.ivr.v1 import ivr_pb2_grpc
 from junctor.journal.v1 import journal_pb2
 from junctor.recording.v1 import recording_pb2_grpc
 from junctor.router.v1 import router_pb2_grpc
+from junctor_journal import topics
 from junctor_journal.static_pump import StaticPump
+from junctor_service.event_tail import EventTail
 from junctor_service.foundation import Foundation
+from junctor_service.heartbeats import FarEdge
 from junctor_service.ids import edge_id
 from junctor_service.run import Service
 from junctor_service.settings import SettingsError
@@ -24,9 +27,13 @@ from junctor_cti.application.entry_points import EntryPoints
 from junctor_cti.application.other_sites import OtherSites
 from junctor_cti.application.performer import Peers
 from junctor_cti.application.reactions import TOPICS, reactions
+from junctor_cti.application.redials import Redials
 from junctor_cti.entrypoints.edge import EdgeComponent
 from junctor_cti.entrypoints.grpc import CtiServicer
 from junctor_cti.settings import CtiSettings
+
+KNOWN_SECONDS = 6 * 3_600.0
+"""Calls of the other site that began earlier have no place kept where they redial after its loss."""
 
 
 def bind(settings: CtiSettings) -> Service:
@@ -58,6 +65,12 @@ def bind(settings: CtiSettings) -> Service:
         router=f.stub(router_pb2_grpc.RouterServiceStub, settings.router_address),
         recording=f.stub(recording_pb2_grpc.RecordingServiceStub, settings.recording_address),
     )
+    far = FarEdge("cti", f.heartbeats(slot=str(settings.slot), hears=True), f.clock.monotonic)
+    redials, mirrored, before = Redials(settings.site, far.silent_for), [], []
+    if settings.other_site is not None:
+        mirrored.append(topics.of_site(settings.other_site, topics.events("cti")))
+        told = [*mirrored, topics.events("cti")]
+        before.append(EventTail(f.log, told, redials.see, back_seconds=KNOWN_SECONDS))
     edge = EdgeComponent(
         settings,
         f,
@@ -68,11 +81,11 @@ def bind(settings: CtiSettings) -> Service:
         Prompts(settings.prompts),
         lambda on_event: SipEdge(sip, on_event),
         _other_sites(settings),
+        redials,
     )
-    f.heartbeats(slot=str(settings.slot))
-    f.react(TOPICS, reactions(f.commands, edge_id("cti", settings.site)))
+    f.react((*TOPICS, *mirrored), reactions(f.commands, edge_id("cti", settings.site)))
     servicer = CtiServicer(f.commands, lambda: [ledger.state(p) for p in range(ledger.partitions)], edge)  # type: ignore[misc]
-    return f.service([(cti_pb2_grpc.add_CtiServiceServicer_to_server, servicer)], before=[edge])
+    return f.service([(cti_pb2_grpc.add_CtiServiceServicer_to_server, servicer)], before=[*before, edge])
 
 
 def _other_sites(settings: CtiSettings) -> OtherSites:

@@ -21,6 +21,7 @@ from junctor_cti.application.other_sites import TICKET
 from junctor_cti.application.ports import sip_events as sip
 from junctor_cti.application.ports.edge import UnknownLeg, WrongState
 from junctor_cti.application.ports.media import HeardDigit
+from junctor_cti.application.redials import FarCall, tells_who
 from junctor_cti.domain.relay import stream_of
 
 if TYPE_CHECKING:
@@ -99,7 +100,14 @@ class EdgeEvents:
         if slot.entry_points.blocked(entry.tenant, caller_hash, slot.clock.now_ms()):
             slot.edge.reject(event.leg_id, DECLINE, "Decline")
             return
-        contact_id = sip_contact_id(event.trunk or INBOUND_TRUNK, event.call_id, event.from_tag)
+        earlier = None
+        if tells_who(event.caller_number):
+            earlier = slot.redials.take(entry.tenant, caller_hash, event.called_number)
+        if earlier is not None:
+            contact_id, leg = earlier.contact_id, f"leg/{earlier.leg + 1}/"
+            log.info("redialled to the old place", extra={"contact_id": contact_id, "lost_site": earlier.site})
+        else:
+            contact_id, leg = sip_contact_id(event.trunk or INBOUND_TRUNK, event.call_id, event.from_tag), ""
         slot.know(event.leg_id, entry.tenant, contact_id, customer=True)
         fact = cti_pb2.CallArrived(
             tenant=entry.tenant,
@@ -109,14 +117,15 @@ class EdgeEvents:
             caller_hash=caller_hash,
             called_number=event.called_number,
             flow=entry.flow,
-            arrived_at=slot.clock.now_ms(),
+            arrived_at=earlier.arrived_at if earlier is not None else slot.clock.now_ms(),
             leg_record=event.record,
             language=entry.language,
             site=slot.site,
             sdp=event.sdp,
             data={**entry.data, **caller_data(event.caller_number)},
+            earlier=_earlier(earlier),
         )
-        self._record(fact, f"{contact_id}/arrived", entry.tenant, contact_id)
+        self._record(fact, f"{contact_id}/{leg}arrived", entry.tenant, contact_id)
 
     def _relay(self, event: sip.IncomingCall) -> None:
         """The edge of another site asks for an agent's phone."""
@@ -281,6 +290,12 @@ class EdgeEvents:
                 then()
             except (UnknownLeg, WrongState) as error:
                 log.info("leg moved on meanwhile", extra={"error": str(error)})
+
+
+def _earlier(call: FarCall | None) -> cti_pb2.EarlierLeg | None:
+    if call is None:
+        return None
+    return cti_pb2.EarlierLeg(site=call.site, leg=call.leg, queue=call.queue, segments=call.segments)
 
 
 def _once(action: Callable[[], None]) -> Callable[[], None]:

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from junctor.directory.v1 import directory_pb2
 from junctor_journal.replica import Replica
 from junctor_journal.state_index import StateIndex
+from junctor_journal.topics import partition_for
 
 DEFAULT_LANGUAGE = "en"
+DEFAULT_POOL = "default"
 PREFIX_DIGITS = 6
+UNREACHABLE_AFTER_MS = 30_000
+"""How long a contact waits for a leader who cannot be reached, where its plan does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,15 @@ class EntryPoint:
     flow: str
     language: str
     data: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """What a contact in line gets while nobody who decides for it is reached, after so many milliseconds; "" for nothing."""
+
+    treatment: str
+    after_ms: int
+    prompt: str
 
 
 class EntryPoints:
@@ -61,6 +74,28 @@ class EntryPoints:
         for item in self._devices.find(device):
             return item.tenant, item.id
         return None
+
+    def unreachable(self, tenant: str, queue: str) -> Unreachable:
+        """What the queue's plan says of a pool that cannot be reached."""
+        found = self._replica.get(tenant, "queue", queue)
+        plan = self._replica.get(tenant, "plan", found.value.value.queue.plan) if found is not None else None
+        if plan is None:
+            return Unreachable("", 0, "")
+        value = plan.value.value.plan
+        return Unreachable(
+            value.unreachable, value.unreachable_after_ms or UNREACHABLE_AFTER_MS, value.unreachable_prompt
+        )
+
+    def partition(self, tenant: str, queue: str, partitions: int) -> int:
+        """The router's partition of the queue's pool: the directory's, else by the pool's name."""
+        found = self._replica.get(tenant, "queue", queue)
+        pool = (found.value.value.queue.pool if found is not None else "") or DEFAULT_POOL
+        item = self._replica.get(tenant, "pool", pool)
+        if item is not None and item.value.value.pool.HasField("partition"):
+            named: int = item.value.value.pool.partition
+            if named < partitions:
+                return named
+        return partition_for(tenant, pool, partitions)
 
     def _language(self, tenant: str) -> str:
         item = self._replica.get(tenant, "tenant", "self")

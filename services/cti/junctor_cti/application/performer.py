@@ -257,7 +257,7 @@ class Performer:
 
     async def _owed_route(self, call: Call, routed: str) -> None:
         request = router_pb2.RequestTaskRequest(
-            request_id=step_request_id(call.contact_id, "route", int(routed)),
+            request_id=step_request_id(call.contact_id, _step(call, "route"), int(routed)),
             tenant=call.tenant,
             contact_id=call.contact_id,
             channel=VOICE,
@@ -267,6 +267,7 @@ class Performer:
             priority=call.priority,
             arrived_at=call.arrived_at,
             edge=edge_id("cti", self._slot.site),
+            leg=call.generation,
         )
         await self._call(self._peers.router.RequestTask, request, ROUTE_SECONDS)
 
@@ -275,10 +276,11 @@ class Performer:
         await self._call(
             self._peers.router.CancelTask,
             router_pb2.CancelTaskRequest(
-                request_id=step_request_id(call.contact_id, "cancel"),
+                request_id=step_request_id(call.contact_id, _step(call, "cancel")),
                 tenant=call.tenant,
                 contact_id=call.contact_id,
                 cause=cause,
+                leg=call.generation,
             ),
         )
 
@@ -289,10 +291,11 @@ class Performer:
         await self._call(
             self._peers.router.EndContact,
             router_pb2.EndContactRequest(
-                request_id=step_request_id(call.contact_id, "end"),
+                request_id=step_request_id(call.contact_id, _step(call, "end")),
                 tenant=call.tenant,
                 contact_id=call.contact_id,
                 cause=call.cause,
+                leg=call.generation,
             ),
         )
 
@@ -317,6 +320,7 @@ class Performer:
                 tenant=call.tenant,
                 contact_id=call.contact_id,
                 cause="bridge failed",
+                leg=call.generation,
             ),
         )
 
@@ -388,3 +392,8 @@ def _ticket(site: str, call: Call) -> Ticket:
         offer.partition,
         offer.site_epoch,
     )
+
+
+def _step(call: Call, name: str) -> str:
+    """Each leg asks for itself: what an earlier one was refused is not this one's answer."""
+    return name if call.generation == 1 else f"{name}/leg{call.generation}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from google.protobuf.message import Message
+from junctor.contact.v1 import contact_pb2
 from junctor.cti.v1 import cti_pb2
 from junctor.ivr.v1 import ivr_pb2
 from junctor.journal.v1 import journal_pb2
@@ -12,6 +13,7 @@ from junctor.router.v1 import router_pb2
 from junctor_journal.events import Event
 from junctor_journal.message_types import unpack_or_none
 from junctor_service.commands import Commands
+from junctor_service.ids import edge_id
 from junctor_service.tokens import EVERY_TENANT
 from junctor_service.trace_context import contact_traceparent
 
@@ -95,6 +97,8 @@ def _epoch_started(
 def fact_of(message: Message, edge: str) -> Message | None:
     """The fact that an event of ivr or router is for a call; None where it is none of ours, or another site's."""
     match message:
+        case contact_pb2.Reattached() if edge == edge_id("cti", message.previous_site):
+            return cti_pb2.LegMoved(contact_id=message.contact_id, leg=message.leg, site=message.site)
         case ivr_pb2.FlowEnded():
             return cti_pb2.FlowReported(
                 contact_id=message.contact_id,

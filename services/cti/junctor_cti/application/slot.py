@@ -29,6 +29,7 @@ from junctor_cti.application.facts import Facts
 from junctor_cti.application.other_sites import OtherSites
 from junctor_cti.application.ports.edge import BadRecord, Edge, UnknownLeg, WrongState
 from junctor_cti.application.ports.media import MediaPort
+from junctor_cti.application.redials import Redials
 from junctor_cti.domain.call import Call, Leg
 from junctor_cti.domain.decide import Line
 from junctor_cti.domain.device import STREAM, Device
@@ -65,6 +66,7 @@ class Slot:
         log_available: Callable[[], bool],
         new_edge: Callable[[EdgeEvents], Edge],
         others: OtherSites,
+        redials: Redials,
     ) -> None:
         self.partition = partition
         self.site = site
@@ -74,6 +76,7 @@ class Slot:
         self.sealer = sealer
         self.clock = clock
         self.others = others
+        self.redials = redials
         self.devices = DeviceSlots()
         self.legs: dict[str, Whose] = {}
         self.ready = False

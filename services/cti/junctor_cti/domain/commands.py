@@ -6,6 +6,23 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierLeg:
+    """What is known of a contact whose site was lost; `queue`: empty where it never was in line."""
+
+    site: str
+    leg: int
+    queue: str = ""
+    segments: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LegMoved:
+    contact_id: str
+    leg: int
+    site: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallArrived:
     tenant: str
     contact_id: str
@@ -20,6 +37,7 @@ class CallArrived:
     site: str
     sdp: str
     data: dict[str, str] = field(default_factory=dict)
+    earlier: EarlierLeg | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +161,13 @@ class ReservationReported:
 
 @dataclass(frozen=True, slots=True)
 class OverflowReported:
+    contact_id: str
+    treatment: str
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderSilent:
     contact_id: str
     treatment: str
     prompt: str

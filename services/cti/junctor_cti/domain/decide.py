@@ -11,7 +11,7 @@ from typing import Any
 
 from junctor_cti.domain import commands as c
 from junctor_cti.domain import device as d
-from junctor_cti.domain import media_verbs, relay, transfer, way
+from junctor_cti.domain import media_verbs, redial, relay, transfer, way
 from junctor_cti.domain.call import Call
 from junctor_cti.domain.device import Device
 from junctor_cti.domain.events import DeviceStateChanged
@@ -54,9 +54,11 @@ def apply(line: Line, command: Any, now: int) -> Applied:
             return Applied(line, []) if line.relay is not None else _relayed(*relay.arrive(command))
         case _ if line.relay is not None:
             return _relayed(*relay.apply(line.relay, command))
-        case c.CallArrived() if line.call is None:
+        case c.CallArrived() if line.call is None or _goes_on(line.call, command):
             return _applied(way.arrive(command, now))
         case c.CallArrived():
+            return Applied(line, [])
+        case c.LegMoved() if line.call is None:
             return Applied(line, [])
     if line.call is None:
         raise Rejected("There is no such call, or it is over.", code="not_found")
@@ -129,12 +131,16 @@ def _call(turn: Turn, command: Any) -> None:
             if command.step.startswith("play/"):
                 media_verbs.failed(turn, command.step.removeprefix("play/"))
             way.step_failed(turn, command)
+        case c.LeaderSilent():
+            way.leader_silent(turn, command)
         case c.OverflowReported():
             way.overflow_reported(turn, command)
         case c.TaskReported():
             way.task_reported(turn, command)
         case c.RequeueReported():
             transfer.requeued(turn, command)
+        case c.LegMoved():
+            redial.moved(turn, command)
         case c.ClearCall():
             way.clear(turn, command)
         case c.LegCleared():
@@ -162,6 +168,11 @@ def _tick(turn: Turn) -> None:
     elif call.state == "wrapping" and turn.now >= call.since + WRAPPING_LIMIT_MS:
         turn.set(detail="the router never ended the task")
         turn.close()
+
+
+def _goes_on(call: Call, command: c.CallArrived) -> bool:
+    """Whether it comes back here, where it was before it moved to the site that is lost now."""
+    return call.state == "closed" and command.earlier is not None and command.earlier.leg >= call.generation
 
 
 def _silent_at(call: Call) -> int:

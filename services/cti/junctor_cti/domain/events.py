@@ -26,6 +26,19 @@ class ContactOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class Reattached:
+    tenant: str
+    contact_id: str
+    leg: int
+    site: str
+    previous_site: str
+    customer_hash: str
+    arrived_at: int
+    at: int
+    channel: Channel = "voice"
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentStarted:
     tenant: str
     contact_id: str

@@ -47,15 +47,13 @@ class Turn:
         self.set(owed=tuple(owed for owed in self.call.owed if owed != step))
 
     def start_segment(
-        self, kind: SegmentKind, *, queue: str = "", agent_id: str = "", reservation_id: str = ""
+        self, kind: SegmentKind, *, queue: str = "", agent_id: str = "", flow: str = "", reservation_id: str = ""
     ) -> None:
         call = self.call
         number = call.segments + 1
         self.set(segment=Segment(number, kind, self.now, queue, agent_id), segments=number)
         self.emit(
-            SegmentStarted(
-                call.tenant, call.contact_id, number, kind, self.now, queue, agent_id, reservation_id=reservation_id
-            )
+            SegmentStarted(call.tenant, call.contact_id, number, kind, self.now, queue, agent_id, flow, reservation_id)
         )
 
     def end_segment(self, result: SegmentResult) -> None:

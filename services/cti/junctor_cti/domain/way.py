@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from junctor_cti.domain import commands as c
+from junctor_cti.domain import redial
 from junctor_cti.domain.call import Call, CloseCause, Leg, Offer, Segment, Verb
 from junctor_cti.domain.events import Bound, CallStateChanged, ContactOpened, SegmentStarted, Unbound
 from junctor_cti.domain.turn import Rejected, Turn
@@ -36,6 +37,9 @@ def arrive(command: c.CallArrived, now: int) -> Turn:
         data=dict(command.data),
     )
     turn = Turn(call, now)
+    if command.earlier is not None:
+        redial.take_up(turn, command, command.earlier)
+        return turn
     turn.emit(
         ContactOpened(
             command.tenant,
@@ -209,6 +213,22 @@ def step_failed(turn: Turn, command: c.StepFailed) -> None:
             _leave_agent(turn, f"requeue/{command.reservation_id}")
         case "play" if call.verb is not None and call.verb.id == TREATMENT_VERB:
             finish(turn, call.cause or "failure", command.reason)
+
+
+def leader_silent(turn: Turn, command: c.LeaderSilent) -> None:
+    """Nobody who could choose an agent is reached: the plan's treatment. The router is told when it is reached again."""
+    call = turn.call
+    if call.state != "queued" or not call.customer_there:
+        return
+    for step in call.owed:
+        if step.startswith("route/"):
+            turn.paid(step)
+    turn.end_segment("overflowed")
+    if command.treatment == "disconnect":
+        finish(turn, "overflow", command.treatment)
+    else:
+        turn.owe("cancel_task")
+        treat(turn, command.prompt or OVERFLOW_PROMPT, "overflow", command.treatment)
 
 
 def overflow_reported(turn: Turn, command: c.OverflowReported) -> None:

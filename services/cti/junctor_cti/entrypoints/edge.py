@@ -15,9 +15,11 @@ from junctor_cti.application.edge_events import EdgeEvents
 from junctor_cti.application.effects import CallEffects
 from junctor_cti.application.entry_points import EntryPoints
 from junctor_cti.application.facts import Facts
+from junctor_cti.application.leader_watch import LeaderWatch
 from junctor_cti.application.other_sites import OtherSites
 from junctor_cti.application.performer import Peers, Performer
 from junctor_cti.application.ports.media import HeardDigit
+from junctor_cti.application.redials import Redials
 from junctor_cti.application.relay_performer import RelayPerformer
 from junctor_cti.application.slot import Slot
 from junctor_cti.settings import CtiSettings
@@ -39,6 +41,7 @@ class EdgeComponent:
         prompts: Prompts,
         new_edge: Callable[[EdgeEvents], SipEdge],
         others: OtherSites,
+        redials: Redials,
     ) -> None:
         self._settings = settings
         self._foundation = foundation
@@ -49,8 +52,10 @@ class EdgeComponent:
         self._prompts = prompts
         self._new_edge = new_edge
         self._others = others
+        self._redials = redials
         self._media: Media | None = None
         self._digits: DtmfListener | None = None
+        self._leaders: LeaderWatch | None = None
         self.slot: Slot | None = None
 
     @property
@@ -80,6 +85,7 @@ class EdgeComponent:
             lambda: f.log.available,
             self._new_edge,
             self._others,
+            self._redials,
         )
         performer = Performer(slot, self._peers, self._prompts, settings.sip_realm, settings.route_tries)
         self._effects.serve(slot, performer, RelayPerformer(slot, settings.sip_realm), self._peers)
@@ -89,9 +95,15 @@ class EdgeComponent:
             (settings.dtmf_listen.host, settings.dtmf_listen.port), lambda digit: slot.events.digit(_heard(digit))
         )
         self.slot = slot
+        heartbeats = f.heartbeats()
+        if heartbeats is not None:
+            self._leaders = LeaderWatch(slot, heartbeats, lambda: self._ledger.partitions)
+            self._leaders.start()
 
     async def stop(self, deadline: float) -> None:
         """No new call is taken; live calls keep their audio and are taken over from the journal."""
+        if self._leaders is not None:
+            await self._leaders.stop()
         if self.slot is not None:
             await self.slot.stop()
         if self._digits is not None:

@@ -39,6 +39,7 @@ from junctor_cti.application.performer import Peers, Performer
 from junctor_cti.application.ports.media import HeardDigit
 from junctor_cti.application.ports.media_errors import MediaError
 from junctor_cti.application.reactions import reactions
+from junctor_cti.application.redials import Redials
 from junctor_cti.application.relay_performer import RelayPerformer
 from junctor_cti.application.slot import Slot
 from junctor_journal.events import Event, decode_event
@@ -175,6 +176,7 @@ class CtiProcess:
             lambda: place.log.available,
             lambda on_event: SipEdge(self.sip, on_event),
             OtherSites(place.site, place.other_edges, b"of both sites"),
+            place.redials,
         )
         self.edge = self.slot.edge  # type: ignore[assignment]
         peers = Peers(place.others, place.others, place.others)
@@ -225,7 +227,11 @@ class Place:
     dead: list[CtiProcess] = field(default_factory=list)
     told: Any = field(default_factory=itertools.count)
 
+    silent: float = 0.0
+    """For how long the other site was not heard."""
+
     def __post_init__(self) -> None:
+        self.redials = Redials(self.site, lambda site: self.silent)
         self.spool = self.folder / "state" / "slot-0.spool"
         self.prompts = self.folder / "prompts"
         for name, hz, ms in (("welcome_menu", MENU_HZ, 8_000), ("overflow", MENU_HZ, 400), ("hold", MENU_HZ, 2_000)):
@@ -272,8 +278,8 @@ class Place:
     def fold(self) -> Any:
         return self.cti.ledger.state(0)
 
-    async def dial(self, number: str = NUMBER) -> Dialed:
-        phone = await self.phone("+8613800138000", CUSTOMER_HZ)
+    async def dial(self, number: str = NUMBER, caller: str = "+8613800138000") -> Dialed:
+        phone = await self.phone(caller, CUSTOMER_HZ)
         call = await phone.call(f"sip:{number}@127.0.0.1:{self.sip_port}")
         contact = sip_contact_id("default", call.call_id, call.local.rpartition("tag=")[2])
         return Dialed(self, call, contact)

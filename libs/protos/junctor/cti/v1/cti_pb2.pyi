@@ -441,6 +441,36 @@ class EarlierLeg(_message.Message):
 Global___EarlierLeg: _TypeAlias = EarlierLeg  # noqa: Y015
 
 @_typing.final
+class LegMoved(_message.Message):
+    """Input: another site has the contact now, under a later leg: its customer redialled there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    LEG_FIELD_NUMBER: _builtins.int
+    SITE_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    leg: _builtins.int
+    """The leg there."""
+    site: _builtins.str
+    """The site."""
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str = ...,
+        leg: _builtins.int = ...,
+        site: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "leg", b"leg", "site", b"site"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LegMoved: _TypeAlias = LegMoved  # noqa: Y015
+
+@_typing.final
 class CallArrived(_message.Message):
     """Input: a call reached the edge."""
 
@@ -1099,6 +1129,36 @@ class OverflowReported(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OverflowReported: _TypeAlias = OverflowReported  # noqa: Y015
+
+@_typing.final
+class LeaderSilent(_message.Message):
+    """Input: the site that leads the contact's pool was not heard for as long as the queue's plan lets it wait."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    TREATMENT_FIELD_NUMBER: _builtins.int
+    PROMPT_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    treatment: _builtins.str
+    """The plan's treatment."""
+    prompt: _builtins.str
+    """The treatment's prompt."""
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str = ...,
+        treatment: _builtins.str = ...,
+        prompt: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "prompt", b"prompt", "treatment", b"treatment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeaderSilent: _TypeAlias = LeaderSilent  # noqa: Y015
 
 @_typing.final
 class TaskReported(_message.Message):
