@@ -1199,10 +1199,21 @@ class Plan(_message.Message):
     STEPS_FIELD_NUMBER: _builtins.int
     OVERFLOW_FIELD_NUMBER: _builtins.int
     OVERFLOW_PROMPT_FIELD_NUMBER: _builtins.int
+    UNREACHABLE_FIELD_NUMBER: _builtins.int
+    UNREACHABLE_AFTER_MS_FIELD_NUMBER: _builtins.int
+    UNREACHABLE_PROMPT_FIELD_NUMBER: _builtins.int
     overflow: _builtins.str
     """After the last step: `message`, `voicemail`, `callback`, `disconnect`, `queue:<slug>`; empty keeps the last step."""
     overflow_prompt: _builtins.str
     """Prompt or text of the overflow."""
+    unreachable: _builtins.str
+    """With two sites: what a contact in line gets where the site that leads its pool cannot be reached from its own: `message`,
+    `voicemail`, `callback`, `disconnect`; empty keeps it waiting.
+    """
+    unreachable_after_ms: _builtins.int
+    """Milliseconds that it waits for that site first; 0 means 30,000."""
+    unreachable_prompt: _builtins.str
+    """Prompt or text of it."""
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanStep]:
         """Tried in order; a contact moves on when the step's time is over."""
@@ -1213,10 +1224,13 @@ class Plan(_message.Message):
         steps: _abc.Iterable[Global___PlanStep] | None = ...,
         overflow: _builtins.str = ...,
         overflow_prompt: _builtins.str = ...,
+        unreachable: _builtins.str = ...,
+        unreachable_after_ms: _builtins.int = ...,
+        unreachable_prompt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["overflow", b"overflow", "overflow_prompt", b"overflow_prompt", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["overflow", b"overflow", "overflow_prompt", b"overflow_prompt", "steps", b"steps", "unreachable", b"unreachable", "unreachable_after_ms", b"unreachable_after_ms", "unreachable_prompt", b"unreachable_prompt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
