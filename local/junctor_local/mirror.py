@@ -5,6 +5,8 @@ the same partitions and in the same order. After a restart of the mirror or a br
 offsets differ: readers go by epochs, sequences and ids, never by offsets.
 """
 
+import asyncio
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,9 +16,10 @@ from junctor_journal.log import TopicDeclaration
 
 from junctor_local.child import Child
 from junctor_local.kafka import java
+from junctor_local.mirror_progress import MirrorProgress
 
 _READY_LIMIT = 60.0
-_MIRRORS = "MirrorSourceConnector-0 replicating"
+_STUCK_AFTER, _LOOK_EVERY = 15.0, 1.0
 
 # Low delay: nothing lingers, and fetches answer with the first byte. One request in flight, so that a retry keeps the order.
 # Positions are kept each second: what is copied again after a crash is about a second. `read_committed`: the default would
@@ -56,8 +59,12 @@ status.storage.partitions=1
 """
 
 
+log = logging.getLogger(__name__)
+
+
 class Mirror:
-    """One MirrorMaker. It waits for brokers that are away, its own too, and goes on where it was.
+    """One MirrorMaker. It waits for brokers that are away, its own too, and goes on where it was. Where its task has failed
+    (a broker that could not write) it is killed, so that whoever supervises it starts it again.
 
     async with Mirror(tmp_path, source=("a", kafka_a.bootstrap), target=("b", kafka_b.bootstrap), topics=names):
         ...
@@ -85,20 +92,24 @@ class Mirror:
         command = java(heap_mb, "org.apache.kafka.connect.mirror.MirrorMaker", str(self._path), "--clusters", target[0])
         command.insert(1, "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.connect.mirror.MirrorSourceTask=info")
         self.child = Child(f"mirror of {source[0]}", command, directory / "mirror.log")
+        self._progress = MirrorProgress(self.child.log)
+        self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Starts the process. Returns at once: it may have to wait for the other site."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._path.write_text(self._settings, encoding="utf-8")
+        self._progress = MirrorProgress(self.child.log)
         await self.child.start()
+        self._watch = asyncio.create_task(self._end_where_stuck(self._progress))
 
     async def mirroring(self, limit: float = _READY_LIMIT) -> None:
         """Returns when it copies; NotReady if it ends or does not within `limit` seconds."""
         await self.child.ready(self.copies, limit, every=0.1)
 
     async def copies(self) -> bool:
-        """Whether this life of the process has begun to copy."""
-        return self.child.running and _MIRRORS in self.child.tail(2000)
+        """Whether it copies: its task has begun and has not ended since."""
+        return self.child.running and self._progress.look()
 
     async def stop(self) -> None:
         """Ends it in order: positions are kept."""
@@ -107,6 +118,16 @@ class Mirror:
     async def kill(self) -> None:
         """SIGKILL, as a crash would."""
         await self.child.kill()
+
+    async def _end_where_stuck(self, progress: MirrorProgress) -> None:
+        stuck = 0.0
+        while self.child.running and progress is self._progress:
+            copies = progress.look()
+            stuck = stuck + _LOOK_EVERY if progress.began and not copies else 0.0
+            if stuck > _STUCK_AFTER:
+                log.warning("a mirror's task has failed", extra={"mirror": self.child.name})
+                await self.child.kill()
+            await asyncio.sleep(_LOOK_EVERY)
 
     async def __aenter__(self) -> Self:
         await self.start()
