@@ -160,7 +160,7 @@ async def _at_rate(inputs: int, rate: int, send: Any) -> list[float]:
     sent, late = 0, []
     async with asyncio.TaskGroup() as under_way:
         while sent < inputs:
-            due = min(inputs, max(0, (time.monotonic_ns() - start) * rate // 1_000_000_000))
+            due = min(inputs, max(0, (time.monotonic_ns() - start) * rate // 1_000_000_000 + 1))
             for number in range(sent, due):
                 under_way.create_task(send(number, start + number * 1_000_000_000 // rate))
             if due > sent:

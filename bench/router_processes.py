@@ -119,7 +119,7 @@ class LiveLoad:
         sent = 0
         while self.completed < self.count:
             elapsed = (time.monotonic_ns() - self.began_ns) / 1e9
-            due = min(self.count, max(0, int(elapsed * self._rate)))
+            due = min(self.count, int(elapsed * self._rate) + 1) if elapsed >= 0 else 0
             batch = [record(self._next.popleft()) for _ in range(min(len(self._next), AT_ONCE))]
             if due > sent:
                 self.late_ms.append(elapsed * 1_000 - sent * 1_000 / self._rate)

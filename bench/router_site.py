@@ -28,9 +28,12 @@ from junctor_local.ports import free_port
 
 TENANT, POOL = "bench", "default"
 _STEPS = {
+    "snapshots read": "to the snapshots read",
+    "snapshot loaded": "to the snapshot loaded",
+    "journal read to its end": "to the journal's end",
+    "partition owned": "to the partition owned",
     "service started": "to the service started",
     "configuration applied": "to the configuration applied",
-    "partition owned": "to the first partition owned",
 }
 AHEAD = "-15"
 """Niceness of the autogroups (sched(7)) of the bench with its routers, and of the broker."""
@@ -104,7 +107,8 @@ class RouterSite:
     async def spawn(self, name: str = "one", pump: str = "faust", **environment: str) -> RouterProcess:
         """A router process, started but not ready. The same name is the same member of the group."""
         port = self._port_of(name)
-        router = RouterProcess(name, pump, port, {**self._environment(port, pump), **environment}, self.folder)
+        settings = {**self._environment(port, pump), **environment}
+        router = RouterProcess(name, pump, port, settings, self.folder, self.partition)
         self._routers.append(router)
         await router.start()
         return router
@@ -140,8 +144,11 @@ class RouterSite:
 class RouterProcess:
     """`python -m junctor_router`."""
 
-    def __init__(self, name: str, pump: str, port: int, environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, name: str, pump: str, port: int, environment: Mapping[str, str], folder: Path, partition: int
+    ) -> None:
         self.name, self.pump, self.port = name, pump, port
+        self._partition = partition
         self._environment = environment
         self._log = folder / f"router-{name}.log"
         self._child: asyncio.subprocess.Process | None = None
@@ -178,7 +185,7 @@ class RouterProcess:
         return "to the configuration applied" in self.steps()
 
     def steps(self) -> dict[str, float]:
-        """Seconds from the process's start to what its log tells, by name."""
+        """Seconds from the process's start to what its log tells, by name; of the pool's partition alone."""
         found: dict[str, float] = {}
         for line in self._log.read_bytes()[self._log_from :].splitlines():
             try:
@@ -187,7 +194,7 @@ class RouterProcess:
             except (ValueError, KeyError, TypeError):
                 continue
             name = _STEPS.get(entry.get("message", ""))
-            if name is not None:
+            if name is not None and entry.get("partition", self._partition) == self._partition:
                 found.setdefault(name, round(at, 2))
         return found
 
