@@ -12,7 +12,9 @@ from junctor_cti.domain.call import Call, Leg
 from junctor_cti.domain.decide import Line
 
 SINCE = 1_000_000
-WAITING = Call("demo", "c1", "queued", SINCE, SINCE, "", "", "", "", "", Leg("l1", "up", b""), None, queue="cards")
+WAITING = Call(
+    "demo", "c1", "queued", SINCE, SINCE, "", "", "", "", "", Leg("l1", "up", b""), None, queue="cards", task="open"
+)
 
 
 class Place:
