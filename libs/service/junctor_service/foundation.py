@@ -156,6 +156,7 @@ class Foundation:
             version=version(f"junctor-{self.name}"),
             configuration=f"{count} partitions {directory}".strip(),
             positions=[ledger.position(partition) for partition in range(count)],
+            leads=sorted(ledger.owned()),
         )
 
     def _site_servicers(self) -> list[Servicing]:

@@ -37,6 +37,10 @@ def check_steps(at: Place, plan: pb.Plan, expressions: Expressions, pools: Itera
         )
     if plan.overflow and not plan.overflow.startswith(TO_QUEUE) and plan.overflow not in TREATMENTS:
         at.problem("overflow", f"'{plan.overflow}' is no treatment; use {', '.join(TREATMENTS)} or queue:<slug>")
+    if plan.unreachable and plan.unreachable not in TREATMENTS:
+        at.problem("unreachable", f"'{plan.unreachable}' is no treatment; use {', '.join(TREATMENTS)}")
+    if plan.unreachable_after_ms < 0:
+        at.problem("unreachable_after_ms", "a time is not below 0")
 
 
 class _Step:

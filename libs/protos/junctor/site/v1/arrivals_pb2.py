@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from junctor.options.v1 import options_pb2 as junctor_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ejunctor/site/v1/arrivals.proto\x12\x0fjunctor.site.v1\x1a junctor/options/v1/options.proto\"=\n\x16SetArrivalShareRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07percent\x18\x02 \x01(\r\"3\n\x17SetArrivalShareResponse\x12\x18\n\x10previous_percent\x18\x01 \x01(\r\"\x18\n\x16GetArrivalShareRequest\"*\n\x17GetArrivalShareResponse\x12\x0f\n\x07percent\x18\x01 \x01(\r2\xeb\x01\n\x0e\x41rrivalService\x12k\n\x0fSetArrivalShare\x12\'.junctor.site.v1.SetArrivalShareRequest\x1a(.junctor.site.v1.SetArrivalShareResponse\"\x05\xf2\xbb\x18\x01\x07\x12l\n\x0fGetArrivalShare\x12\'.junctor.site.v1.GetArrivalShareRequest\x1a(.junctor.site.v1.GetArrivalShareResponse\"\x06\xf2\xbb\x18\x02\x07\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ejunctor/site/v1/arrivals.proto\x12\x0fjunctor.site.v1\x1a junctor/options/v1/options.proto\"=\n\x16SetArrivalShareRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07percent\x18\x02 \x01(\r\"3\n\x17SetArrivalShareResponse\x12\x18\n\x10previous_percent\x18\x01 \x01(\r\"\x18\n\x16GetArrivalShareRequest\"*\n\x17GetArrivalShareResponse\x12\x0f\n\x07percent\x18\x01 \x01(\r\"6\n\x13\x41rrivalShareChanged\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07percent\x18\x02 \x01(\r2\xeb\x01\n\x0e\x41rrivalService\x12k\n\x0fSetArrivalShare\x12\'.junctor.site.v1.SetArrivalShareRequest\x1a(.junctor.site.v1.SetArrivalShareResponse\"\x05\xf2\xbb\x18\x01\x07\x12l\n\x0fGetArrivalShare\x12\'.junctor.site.v1.GetArrivalShareRequest\x1a(.junctor.site.v1.GetArrivalShareResponse\"\x06\xf2\xbb\x18\x02\x07\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETARRIVALSHAREREQUEST']._serialized_end=225
   _globals['_GETARRIVALSHARERESPONSE']._serialized_start=227
   _globals['_GETARRIVALSHARERESPONSE']._serialized_end=269
-  _globals['_ARRIVALSERVICE']._serialized_start=272
-  _globals['_ARRIVALSERVICE']._serialized_end=507
+  _globals['_ARRIVALSHARECHANGED']._serialized_start=271
+  _globals['_ARRIVALSHARECHANGED']._serialized_end=325
+  _globals['_ARRIVALSERVICE']._serialized_start=328
+  _globals['_ARRIVALSERVICE']._serialized_end=563
 # @@protoc_insertion_point(module_scope)

@@ -102,3 +102,29 @@ class GetArrivalShareResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetArrivalShareResponse: _TypeAlias = GetArrivalShareResponse  # noqa: Y015
+
+@_typing.final
+class ArrivalShareChanged(_message.Message):
+    """Another share of new arrivals is sent to the other site."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """Every tenant: `*`."""
+    percent: _builtins.int
+    """0 to 100."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        percent: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["percent", b"percent", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArrivalShareChanged: _TypeAlias = ArrivalShareChanged  # noqa: Y015

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from junctor.options.v1 import options_pb2 as junctor_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ajunctor/site/v1/site.proto\x12\x0fjunctor.site.v1\x1a junctor/options/v1/options.proto\"Q\n\x16ShiftPartitionsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07to_site\x18\x02 \x01(\t\x12\x12\n\npartitions\x18\x03 \x03(\x05\"\x8e\x01\n\x17ShiftPartitionsResponse\x12\x11\n\tpartition\x18\x01 \x01(\x05\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.junctor.site.v1.ShiftState\x12\x10\n\x08pause_ms\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nsite_epoch\x18\x05 \x01(\x04\"R\n\x18HandOverPartitionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tpartition\x18\x02 \x01(\x05\x12\x0f\n\x07to_site\x18\x03 \x01(\t\"\x1b\n\x19HandOverPartitionResponse\"\x84\x01\n\tHeartbeat\x12\x0c\n\x04site\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x0f\n\x07process\x18\x03 \x01(\t\x12\x0c\n\x04slot\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x15\n\rconfiguration\x18\x06 \x01(\t\x12\x11\n\tpositions\x18\x07 \x03(\x04*\xb2\x01\n\nShiftState\x12\x1b\n\x17SHIFT_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SHIFT_STATE_HANDED_OVER\x10\x01\x12\x17\n\x13SHIFT_STATE_SHIFTED\x10\x02\x12\x1d\n\x19SHIFT_STATE_ALREADY_THERE\x10\x03\x12\x1a\n\x16SHIFT_STATE_TAKEN_BACK\x10\x04\x12\x16\n\x12SHIFT_STATE_FAILED\x10\x05\x32\xef\x01\n\x0bSiteService\x12m\n\x0fShiftPartitions\x12\'.junctor.site.v1.ShiftPartitionsRequest\x1a(.junctor.site.v1.ShiftPartitionsResponse\"\x05\xf2\xbb\x18\x01\x07\x30\x01\x12q\n\x11HandOverPartition\x12).junctor.site.v1.HandOverPartitionRequest\x1a*.junctor.site.v1.HandOverPartitionResponse\"\x05\xf2\xbb\x18\x01\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ajunctor/site/v1/site.proto\x12\x0fjunctor.site.v1\x1a junctor/options/v1/options.proto\"Q\n\x16ShiftPartitionsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07to_site\x18\x02 \x01(\t\x12\x12\n\npartitions\x18\x03 \x03(\x05\"\x8e\x01\n\x17ShiftPartitionsResponse\x12\x11\n\tpartition\x18\x01 \x01(\x05\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.junctor.site.v1.ShiftState\x12\x10\n\x08pause_ms\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nsite_epoch\x18\x05 \x01(\x04\"R\n\x18HandOverPartitionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tpartition\x18\x02 \x01(\x05\x12\x0f\n\x07to_site\x18\x03 \x01(\t\"\x1b\n\x19HandOverPartitionResponse\"\x93\x01\n\tHeartbeat\x12\x0c\n\x04site\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x0f\n\x07process\x18\x03 \x01(\t\x12\x0c\n\x04slot\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x15\n\rconfiguration\x18\x06 \x01(\t\x12\x11\n\tpositions\x18\x07 \x03(\x04\x12\r\n\x05leads\x18\x08 \x03(\x05*\xb2\x01\n\nShiftState\x12\x1b\n\x17SHIFT_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SHIFT_STATE_HANDED_OVER\x10\x01\x12\x17\n\x13SHIFT_STATE_SHIFTED\x10\x02\x12\x1d\n\x19SHIFT_STATE_ALREADY_THERE\x10\x03\x12\x1a\n\x16SHIFT_STATE_TAKEN_BACK\x10\x04\x12\x16\n\x12SHIFT_STATE_FAILED\x10\x05\x32\xef\x01\n\x0bSiteService\x12m\n\x0fShiftPartitions\x12\'.junctor.site.v1.ShiftPartitionsRequest\x1a(.junctor.site.v1.ShiftPartitionsResponse\"\x05\xf2\xbb\x18\x01\x07\x30\x01\x12q\n\x11HandOverPartition\x12).junctor.site.v1.HandOverPartitionRequest\x1a*.junctor.site.v1.HandOverPartitionResponse\"\x05\xf2\xbb\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,8 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SITESERVICE'].methods_by_name['ShiftPartitions']._serialized_options = b'\362\273\030\001\007'
   _globals['_SITESERVICE'].methods_by_name['HandOverPartition']._loaded_options = None
   _globals['_SITESERVICE'].methods_by_name['HandOverPartition']._serialized_options = b'\362\273\030\001\005'
-  _globals['_SHIFTSTATE']._serialized_start=558
-  _globals['_SHIFTSTATE']._serialized_end=736
+  _globals['_SHIFTSTATE']._serialized_start=573
+  _globals['_SHIFTSTATE']._serialized_end=751
   _globals['_SHIFTPARTITIONSREQUEST']._serialized_start=81
   _globals['_SHIFTPARTITIONSREQUEST']._serialized_end=162
   _globals['_SHIFTPARTITIONSRESPONSE']._serialized_start=165
@@ -47,7 +47,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HANDOVERPARTITIONRESPONSE']._serialized_start=393
   _globals['_HANDOVERPARTITIONRESPONSE']._serialized_end=420
   _globals['_HEARTBEAT']._serialized_start=423
-  _globals['_HEARTBEAT']._serialized_end=555
-  _globals['_SITESERVICE']._serialized_start=739
-  _globals['_SITESERVICE']._serialized_end=978
+  _globals['_HEARTBEAT']._serialized_end=570
+  _globals['_SITESERVICE']._serialized_start=754
+  _globals['_SITESERVICE']._serialized_end=993
 # @@protoc_insertion_point(module_scope)

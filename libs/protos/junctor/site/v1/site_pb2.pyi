@@ -189,6 +189,7 @@ class Heartbeat(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     CONFIGURATION_FIELD_NUMBER: _builtins.int
     POSITIONS_FIELD_NUMBER: _builtins.int
+    LEADS_FIELD_NUMBER: _builtins.int
     site: _builtins.str
     """The site."""
     service: _builtins.str
@@ -207,6 +208,10 @@ class Heartbeat(_message.Message):
     def positions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Of a service whose partitions one site leads: the last entry read, by partition."""
 
+    @_builtins.property
+    def leads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The partitions that the process decides for."""
+
     def __init__(
         self,
         *,
@@ -217,10 +222,11 @@ class Heartbeat(_message.Message):
         version: _builtins.str = ...,
         configuration: _builtins.str = ...,
         positions: _abc.Iterable[_builtins.int] | None = ...,
+        leads: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "positions", b"positions", "process", b"process", "service", b"service", "site", b"site", "slot", b"slot", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "leads", b"leads", "positions", b"positions", "process", b"process", "service", b"service", "site", b"site", "slot", b"slot", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
