@@ -9,6 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
+import psutil
 from junctor_local.ports import free_port
 
 HINT = "The figure needs PostgreSQL's server and pgbench (Debian: apt-get install postgresql)."
@@ -75,6 +76,13 @@ class PostgresServer:
         if rate is None or (failed is not None and int(failed.group(1))):
             raise RuntimeError(f"pgbench says: {found}")
         return float(rate.group(1))
+
+    def cpu_seconds(self) -> float:
+        """Of the server's processes, those that have ended too."""
+        assert self._child is not None
+        server = psutil.Process(self._child.pid)
+        found = [one.cpu_times() for one in (server, *server.children(recursive=True))]
+        return float(sum(one.user + one.system + one.children_user + one.children_system for one in found))
 
     async def script(self, text: str, name: str) -> Path:
         """A file that the server's user can read."""

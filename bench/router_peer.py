@@ -30,13 +30,15 @@ HOW = (
     f"waiting contacts, driven by pgbench, the better of {' and '.join(map(str, CLIENTS))} connections; with "
     f"synchronous_commit on (the default) and off; and once {BATCH} contacts to a statement. Router: the whole process on "
     f"Kafka as in `router_worker`, a backlog of {ASSIGNMENTS:,} contacts; and its core alone in this process. {PASSES} "
-    "passes, in turn."
+    "passes, in turn. CPU: of the router and its broker, and of all of PostgreSQL's processes, without whoever asks them. "
+    "Neither a record on one broker nor a commit with synchronous_commit off waits for the disk; a commit with it on does."
 )
 
 
 async def measure(given: argparse.Namespace) -> list[Result]:
     result = Result("router-peer", HOW)
     runs: dict[str, list[float]] = {"router": [], "core": [], "on": [], "off": [], "batch": []}
+    cpu: dict[str, list[float]] = {"router": [], "on": [], "off": [], "batch": []}
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)
         async with PostgresServer(folder) as server, RouterSite(folder, given.ahead) as site:
@@ -48,12 +50,18 @@ async def measure(given: argparse.Namespace) -> list[Result]:
             for number in range(PASSES):
                 run = await router_worker.backlog(site, script, "faust", ASSIGNMENTS)
                 runs["router"].append(run["rate"] * run["assignments"] / run["inputs"])
+                cpu["router"].append((run["cpu_us"] + run["broker_cpu_us"]) * run["inputs"] / run["assignments"])
                 runs["core"].append(await asyncio.to_thread(_core))
-                runs["on"].append(await _peer(server, "router_peer.pgbench", "on"))
-                runs["off"].append(await _peer(server, "router_peer.pgbench", "off"))
-                runs["batch"].append(BATCH * await _peer(server, "router_peer_batch.pgbench", "off"))
+                for kind, name, commit, contacts in (
+                    ("on", "router_peer.pgbench", "on", 1),
+                    ("off", "router_peer.pgbench", "off", 1),
+                    ("batch", "router_peer_batch.pgbench", "off", BATCH),
+                ):
+                    rate, cpu_us = await _peer(server, name, commit)
+                    runs[kind].append(rate * contacts)
+                    cpu[kind].append(cpu_us / contacts)
                 print(f"  pass {number + 1} of {PASSES} is done", flush=True)
-    _tell(result, runs, version)
+    _tell(result, runs, cpu, version)
     return [result]
 
 
@@ -66,16 +74,25 @@ def _core() -> float:
     return ASSIGNMENTS / (time.perf_counter() - began)
 
 
-async def _peer(server: PostgresServer, script: str, commit: str) -> float:
+async def _peer(server: PostgresServer, script: str, commit: str) -> tuple[float, float]:
+    """Runs of the script a second, and the server's CPU for each (us); of the number of connections with the higher rate."""
     await server.sql(f"ALTER SYSTEM SET synchronous_commit = '{commit}'")
     await server.sql("SELECT pg_reload_conf()")
     readable = await server.script((HERE / script).read_text(), script)
-    return max([await server.pgbench(readable, clients, SECONDS) for clients in CLIENTS])
+    found = []
+    for clients in CLIENTS:
+        cpu = server.cpu_seconds()
+        rate = await server.pgbench(readable, clients, SECONDS)
+        found.append((rate, (server.cpu_seconds() - cpu) / (rate * SECONDS) * 1e6))
+    return max(found)
 
 
-def _tell(result: Result, runs: dict[str, list[float]], version: str) -> None:
+def _tell(result: Result, runs: dict[str, list[float]], cpu: dict[str, list[float]], version: str) -> None:
     def row(kind: str, about: str) -> None:
-        result.rows.append(Row(about, ", ".join(f"{rate:,.0f}" for rate in runs[kind]) + " contacts/s"))
+        value = ", ".join(f"{rate:,.0f}" for rate in runs[kind]) + " contacts/s"
+        if kind in cpu:
+            value += f"; {', '.join(f'{each:,.0f}' for each in cpu[kind])} us of CPU for each"
+        result.rows.append(Row(about, value))
 
     row("router", "router on Kafka")
     row("core", "the router's core alone")
@@ -88,4 +105,9 @@ def _tell(result: Result, runs: dict[str, list[float]], version: str) -> None:
     result.rows.append(Row("router on Kafka / PostgreSQL (off)", f"{middle['router'] / middle['off']:.2f}"))
     result.rows.append(Row("core alone / PostgreSQL (default)", f"{middle['core'] / middle['on']:.2f}"))
     result.rows.append(Row("core alone / PostgreSQL (off)", f"{middle['core'] / middle['off']:.2f}"))
+    used = {kind: statistics.median(found) for kind, found in cpu.items()}
+    for kind, about in (("on", "default"), ("off", "off")):
+        ratio = used[kind] / used["router"]
+        result.rows.append(Row(f"CPU for a contact: PostgreSQL ({about}) / router on Kafka", f"{ratio:.2f}"))
     result.data |= {kind: [round(rate, 1) for rate in found] for kind, found in runs.items()}
+    result.data["cpu_us"] = {kind: [round(each, 1) for each in found] for kind, found in cpu.items()}

@@ -84,6 +84,11 @@ class RouterSite:
     def notes(self) -> list[str]:
         return [f"The processes went ahead of other programs (autogroup niceness {AHEAD})."] if self._ahead else []
 
+    def broker_cpu_seconds(self) -> float:
+        """Of the broker's process since its start."""
+        used = psutil.Process(self.kafka.pid).cpu_times()
+        return float(used.user + used.system)
+
     @property
     def journal(self) -> TopicPartition:
         return TopicPartition(topics.journal("router"), self.partition)

@@ -95,7 +95,7 @@ async def backlog(site: RouterSite, script: Script, pump: str, assignments: int 
     events = TopicPartition(topics.events("router"), site.partition)
     events_before = await _end(site, events)
     first_input = await _end(site, site.inputs)
-    cpu = router.cpu_seconds()
+    cpu, broker_cpu = router.cpu_seconds(), site.broker_cpu_seconds()
     await site.log.producer().send_many(*site.inputs, records)
     await until(lambda: _end(site, site.journal, claimed + 1), 60, "first record", every=0.002)
     began = time.monotonic()
@@ -103,7 +103,7 @@ async def backlog(site: RouterSite, script: Script, pump: str, assignments: int 
     decided = time.monotonic() - began
     await until(lambda: _end(site, events, events_before + expected_events), 300, "event of each decision")
     seconds = time.monotonic() - began
-    cpu = router.cpu_seconds() - cpu
+    cpu, broker_cpu = router.cpu_seconds() - cpu, site.broker_cpu_seconds() - broker_cpu
     memory = router.memory_mb()
     await router.stop()
     found = await _check(site, claimed, len(records))
@@ -111,6 +111,7 @@ async def backlog(site: RouterSite, script: Script, pump: str, assignments: int 
         "rate": len(records) / seconds,
         "decided": len(records) / decided,
         "cpu_us": cpu / len(records) * 1e6,
+        "broker_cpu_us": broker_cpu / len(records) * 1e6,
         "memory_mb": memory,
         "first_input": first_input,
         "inputs": len(records),

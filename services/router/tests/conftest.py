@@ -33,7 +33,7 @@ from junctor_testkit.local_kafka import kafka, own_kafka  # noqa: F401
 sys.path.insert(0, str(Path(__file__).parent / "parts"))
 
 TOPICS = Path(__file__).parents[3] / "topics.yaml"
-NEEDED = (".router.", ".directory.", ".audit.", ".spans.")
+NEEDED = (".router.", ".directory.", ".audit.", ".spans.", ".metrics.")
 
 
 def request_id() -> str:

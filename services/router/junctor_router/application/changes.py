@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.message import Message
 from junctor.router.v1 import router_pb2 as pb
@@ -17,8 +17,7 @@ WAITING = 1_000
 """Changes that may wait for one stream; one that is slower begins again with a snapshot."""
 
 
-@dataclass(frozen=True, slots=True)
-class AgentChange:
+class AgentChange(NamedTuple):
     tenant: str
     agent_id: str
     partition: int
@@ -57,17 +56,19 @@ class Changes:
         if partition not in self._begins:
             self._begins[partition] = entry.seq
         events = entry.events
-        if events:
-            self._move(entry.tenant)
+        if not events:
+            return
+        tenant, seq = entry.tenant, entry.seq
+        self._move(tenant)
         for event in events:
             agent_id = _agent_of(event.message)
             if not agent_id:
                 continue
-            change = AgentChange(entry.tenant, agent_id, partition, entry.seq, event.message)
+            change = AgentChange(tenant, agent_id, partition, seq, event.message)
             if len(kept) == KEPT:
                 self._begins[partition] = kept[0].seq + 1
             kept.append(change)
-            for watch in self._watches.get((entry.tenant, agent_id), ()):
+            for watch in self._watches.get((tenant, agent_id), ()):
                 watch.push(change)
 
     def forget(self, partition: int) -> None:
