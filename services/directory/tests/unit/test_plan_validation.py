@@ -162,6 +162,15 @@ def test_what_a_step_may_have_but_does_not_work(steps, field, sentence):
     assert any(w.field == where and sentence in w.text for w in findings.warnings), findings.warnings
 
 
+def test_what_a_contact_gets_for_a_leader_who_is_not_reached_is_a_treatment():
+    assert found(plan("steps {}", 'unreachable: "voicemail" unreachable_after_ms: 5000')).problems == []
+    problems = [
+        str(problem) for problem in found(plan("steps {}", 'unreachable: "queue:q" unreachable_after_ms: -1')).problems
+    ]
+    assert len(problems) == 2
+    assert "'queue:q' is no treatment; use message, voicemail, callback, disconnect" in problems[0]
+
+
 def test_an_overflow_that_never_comes_is_a_warning():
     (warning,) = found(plan("steps {}", 'overflow: "voicemail"')).warnings
     assert warning.text == "plan 'p': step 1, the last, has no end, so the overflow never comes; give it a duration"

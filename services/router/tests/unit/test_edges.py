@@ -276,3 +276,34 @@ def test_a_later_answer_leaves_ended_talks_to_a_contacts_edge_that_is_heard(two)
     silent(two, "cti/a")
     answer(two)
     assert two.task("t1").agent_id == ""
+
+
+def test_a_join_that_comes_after_the_agents_edge_gave_it_up_occupies_nobody(two):
+    """The model's first hole: the fact of the contact's edge is late, and its agent is free already."""
+    silent(two, PHONES_A)
+    arrive(two, "t1")
+    two.accept("t1")
+    late = two.task("t1").reservation_id
+    begin(two, 2)
+    answer(two)
+    refused = two.do(AcceptReservation("bob", late, "t1")).refusal
+    assert refused is not None
+    arrive(two, "t2", "b")
+    assert two.task("t2").agent_id == "bob"
+    assert two.do(AcceptReservation("bob", late, "t1")).refusal is not None
+    assert two.task("t2").state is TaskState.RESERVED, "a stale join displaces no pending reservation"
+    same_everywhere(two)
+
+
+def test_a_join_of_what_was_taken_back_unheard_occupies_nobody(two):
+    """The edge across a cut link never heard that the offer ended: its accept comes when the link is mended."""
+    silent(two, PHONES_A)
+    arrive(two, "t1")
+    late = two.task("t1").reservation_id
+    silent(two, PHONES_B)
+    heard(two, PHONES_A)
+    assert two.task("t1").agent_id == "ann"
+    heard(two, PHONES_B)
+    assert two.do(AcceptReservation("bob", late, "t1")).refusal is not None
+    assert (two.task("t1").agent_id, two.person("bob").tasks) == ("ann", {})
+    same_everywhere(two)
