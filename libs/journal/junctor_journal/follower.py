@@ -10,6 +10,7 @@ import asyncio
 import heapq
 import itertools
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,8 @@ _CHECKPOINT_EVERY = 500
 _CHECKPOINTS = 2_000
 _MAX_RECORDS = 500
 _RETRY_SECONDS = 0.5
+_LARGE_BYTES = 1_000_000
+"""A larger snapshot is loaded in a thread: the loop goes on joining the group and answering meanwhile."""
 
 
 class FollowerListener(Protocol):
@@ -286,9 +289,11 @@ class Follower:
         missing = [partition for partition in range(count) if partition not in self._followed]
         self._begin, end = await self._log.begin_offsets(tps), await self._log.end_offsets(tps)
         snapshots = await newest_snapshots(self._log, self.service, missing) if missing else {}
+        if snapshots:
+            log.info("snapshots read", extra={"topic": self.topic, "partitions": sorted(snapshots)})
         for partition in missing:
             ends = {topic: end[TopicPartition(topic, partition)] for topic in self.topics}
-            self._followed[partition] = self._restored_from(partition, snapshots.get(partition), ends)
+            self._followed[partition] = await self._restored_from(partition, snapshots.pop(partition, None), ends)
         self._tail = await self._log.tail(
             {tp: self._followed[tp.partition].chain.next_offset(tp.topic) for tp in tps}, wait_ms=500
         )
@@ -306,13 +311,13 @@ class Follower:
             raise LogUnavailable(f"the journals differ in their partitions: {counts}")
         return counts[self.topic]
 
-    def _restored_from(self, partition: int, snapshot: Snapshot | None, ends: dict[str, int]) -> _Followed:
+    async def _restored_from(self, partition: int, snapshot: Snapshot | None, ends: dict[str, int]) -> _Followed:
         state = PartitionState(self.service, self.new_fold())
         begin = {topic: self._begin_of(topic, partition) for topic in self.topics}
         place: ChainPlace | None = None
         if snapshot is not None:
             try:
-                state.load(snapshot.pieces)
+                await _loaded(state, snapshot.pieces)
                 place = _within(snapshot.place, begin, ends)
             except Exception:
                 log.exception("a snapshot cannot be loaded", extra={"topic": self.topic, "seq": snapshot.place.seq})
@@ -473,7 +478,7 @@ class Follower:
             self._log, self.service, [partition], lambda place: known.counts(place.site_epoch, place.seq)
         )
         ends = {topic: was.chain.next_offset(topic) for topic in self.topics}
-        rebuilt = self._restored_from(partition, found.get(partition), ends)
+        rebuilt = await self._restored_from(partition, found.get(partition), ends)
         begin = {topic: self._begin_of(topic, partition) for topic in self.topics}
         rebuilt.chain = was.chain.rebuilt(rebuilt.chain.place() if rebuilt.state.seq else None, begin)
         rebuilt.waiting, rebuilt.divergences = was.waiting, was.divergences
@@ -494,6 +499,8 @@ class Follower:
             followed.chain.next_offset(topic) >= end for topic, end in followed.ends.items()
         ):
             followed.caught_up.set()
+            if followed.chain.seq:
+                log.info("journal read to its end", extra={"partition": partition, "seq": followed.chain.seq})
             if len(self.topics) > 1:
                 self._take(partition, followed, followed.chain.release())
                 self._seek([partition])
@@ -518,6 +525,17 @@ class Follower:
         tail, self._tail = self._tail, None
         if tail is not None:
             await tail.close()
+
+
+async def _loaded(state: PartitionState, pieces: Sequence[bytes]) -> None:
+    size = sum(map(len, pieces))
+    if size < _LARGE_BYTES:
+        state.load(pieces)
+        return
+    began = time.monotonic()
+    await asyncio.to_thread(state.load, pieces)
+    took = round(time.monotonic() - began, 2)
+    log.info("snapshot loaded", extra={"seq": state.seq, "bytes": size, "seconds": took})
 
 
 def _known(state: PartitionState, value: bytes | None) -> pb.JournalRecord | None:

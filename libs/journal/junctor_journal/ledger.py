@@ -334,6 +334,11 @@ class Ledger:
         return frozenset(owner.partition for owner in self._owners.all() if owner.phase is Phase.READY)
 
     @property
+    def deciding(self) -> bool:
+        """Whether this process owns something and reads the inputs of all that it owns."""
+        return bool(self._owners.all()) and self._owners.settled
+
+    @property
     def follower(self) -> Follower:
         return self._follower
 

@@ -14,13 +14,16 @@ from junctor.journal.v1 import journal_pb2 as pb
 from junctor_journal import topics
 from junctor_journal.chain_place import place_fields, place_of
 from junctor_journal.chain_reader import ChainPlace
-from junctor_journal.log import Log, TopicPartition
+from junctor_journal.log import Log, Record, TopicPartition
 from junctor_journal.partition_state import FORMAT
 
 log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 480_000
-_LOOK_BACK = 400
+_LOOK_BACK = 8
+"""Records at the end of the topic that are read first: a manifest among them says where its chunks begin."""
+_WIDER = 8
+"""How many times more are read where there is no manifest."""
 _LENGTH_BYTES = 4
 
 
@@ -34,8 +37,11 @@ class Snapshot:
 
 @dataclass(slots=True)
 class _Found:
+    """`begins`: where the chunks of a manifest begin that were not all read, where one writer wrote them."""
+
     best: Snapshot | None = None
     chunks: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    begins: int | None = None
 
 
 async def write_snapshot(
@@ -69,17 +75,26 @@ async def close_snapshot(log: Log, service: str, partition: int, manifest: pb.Sn
 async def newest_snapshots(
     log: Log, service: str, partitions: Iterable[int], accept: Callable[[ChainPlace], bool] = lambda _: True
 ) -> dict[int, Snapshot]:
-    """The complete snapshot with the highest site epoch and sequence of each partition, among those that `accept` takes;
-    partitions without one are left out.
+    """The complete snapshot with the highest site epoch and sequence of each partition, of those near the end of its topic
+    and among those that `accept` takes; partitions without one are left out.
 
     Incomplete ones, a wrong hash and unknown formats are passed over. Raises `LogUnavailable`.
     """
     tps = [TopicPartition(topics.snapshots(service), partition) for partition in partitions]
     begin, end = await log.begin_offsets(tps), await log.end_offsets(tps)
-    recent = {tp: max(begin[tp], end[tp] - _LOOK_BACK) for tp in tps if begin[tp] < end[tp]}
-    found = await _scan(log, recent, end, accept)
-    missed = {tp: begin[tp] for tp, start in recent.items() if tp.partition not in found and start > begin[tp]}
-    return found | await _scan(log, missed, end, accept)
+    snapshots: dict[int, Snapshot] = {}
+    starts = {tp: max(begin[tp], end[tp] - _LOOK_BACK) for tp in tps if begin[tp] < end[tp]}
+    while starts:
+        earlier: dict[TopicPartition, int] = {}
+        for tp, found in (await _scan(log, starts, end, accept)).items():
+            if found.best is not None:
+                snapshots[tp.partition] = found.best
+            elif starts[tp] > begin[tp]:
+                wider = end[tp] - _WIDER * (end[tp] - starts[tp])
+                start = found.begins if found.begins is not None and found.begins < starts[tp] else wider
+                earlier[tp] = max(begin[tp], start)
+        starts = earlier
+    return snapshots
 
 
 async def _scan(
@@ -87,9 +102,7 @@ async def _scan(
     starts: Mapping[TopicPartition, int],
     ends: Mapping[TopicPartition, int],
     accept: Callable[[ChainPlace], bool],
-) -> dict[int, Snapshot]:
-    if not starts:
-        return {}
+) -> dict[TopicPartition, _Found]:
     found = {tp: _Found() for tp in starts}
     left = dict(starts)
     tail = await log.tail(starts, wait_ms=50)
@@ -97,18 +110,18 @@ async def _scan(
         while left:
             for tp, records in (await tail.getmany(timeout_ms=100, max_records=50)).items():
                 for record in records:
-                    _see(found[tp], record.value, accept)
+                    _see(found[tp], record, accept)
             for tp in list(left):
                 if await tail.position(tp) >= ends[tp]:
                     del left[tp]
     finally:
         await tail.close()
-    return {tp.partition: state.best for tp, state in found.items() if state.best is not None}
+    return found
 
 
-def _see(found: _Found, value: bytes | None, accept: Callable[[ChainPlace], bool]) -> None:
+def _see(found: _Found, at: Record, accept: Callable[[ChainPlace], bool]) -> None:
     try:
-        record = pb.SnapshotRecord.FromString(value or b"")
+        record = pb.SnapshotRecord.FromString(at.value or b"")
     except DecodeError:
         return
     if record.HasField("chunk"):
@@ -117,7 +130,11 @@ def _see(found: _Found, value: bytes | None, accept: Callable[[ChainPlace], bool
         manifest = record.manifest
         chunks = found.chunks.pop(manifest.snapshot_id, {})
         place = place_of(manifest)
-        if accept(place) and (found.best is None or _rank(place) > _rank(found.best.place)):
+        if not accept(place):
+            return
+        if len(chunks) < manifest.chunks and manifest.format == FORMAT:
+            found.begins = at.offset - manifest.chunks
+        elif found.best is None or _rank(place) > _rank(found.best.place):
             found.best = _closed(manifest, place, chunks) or found.best
 
 

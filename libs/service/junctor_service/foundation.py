@@ -5,7 +5,10 @@ A service's `bootstrap.bind` makes one `Foundation`, takes from it what it needs
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -49,6 +52,8 @@ from junctor_service.verifier import verifier_from
 S = TypeVar("S")
 
 DIRECTORY_STATE = topics.state("directory")
+_STATES_SECONDS, _LARGE_SECONDS, _OWNERS_SECONDS = 20.0, 1.0, 2.0
+"""How long the journal's states may hold up the replica; from when on they are large; how long their owners may then."""
 
 
 class Foundation:
@@ -207,8 +212,13 @@ class Foundation:
         servicers: Sequence[tuple[Any, Any]],
         components: Iterable[Component] = (),
         before: Iterable[Component] = (),
+        state_first: bool = False,
     ) -> Service:
-        """All parts, in the order to start: log, telemetry, replica, `before`, ledger, `components`, reactions, server."""
+        """All parts, in the order to start: log, telemetry, replica, `before`, ledger, `components`, reactions, server.
+
+        `state_first`: of a service whose owner decides by its state alone: the ledger starts first, and the replica is
+        read once the journal's states are, so that a restart decides again as soon as it can.
+        """
         server = GrpcServer(
             self.name,
             self.settings,
@@ -226,14 +236,19 @@ class Foundation:
             self.verifier,
             self.channels,
         ]
+        replica: list[Component] = []
         if self._replica is not None:
-            parts.append(_Replica(self._replica))
+            replica.append(_Replica(self._replica, self._ledger if state_first else None))
+        if not state_first:
+            parts.extend(replica)
         parts.append(_Effects(self.effects))
         parts.extend(before)
         if self._sites is not None:
             parts.extend(self._sites.components)
         if self._ledger is not None:
             parts.append(_Ledger(self._ledger))
+        if state_first:
+            parts.extend(replica)
         if self._heartbeats is not None:
             parts.append(self._heartbeats)
         return Service(self.name, [*parts, *components, *self._reactions, server], self.settings, health=self.health)
@@ -267,18 +282,32 @@ class _Log:
 class _Replica:
     name = "directory replica"
 
-    def __init__(self, replica: Replica[directory_pb2.DirectoryValue]) -> None:
+    def __init__(self, replica: Replica[directory_pb2.DirectoryValue], after: Ledger | None) -> None:
         self._replica = replica
+        self._after = after
 
     @property
     def ready(self) -> bool:
         return self._replica.ready
 
     async def start(self) -> None:
+        if self._after is not None:
+            await _decides(self._after)
         await self._replica.start()
 
     async def stop(self, deadline: float) -> None:
         await self._replica.stop()
+
+
+async def _decides(ledger: Ledger) -> None:
+    """Waits for the states, and where they are large for their owners too: reading the replica would take their time."""
+    began = time.monotonic()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(ledger.follower.wait_ready(), _STATES_SECONDS)
+        if time.monotonic() - began > _LARGE_SECONDS:
+            async with asyncio.timeout(_OWNERS_SECONDS):
+                while not ledger.deciding:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
 
 
 class _Ledger:

@@ -50,7 +50,9 @@ def bind(settings: RouterSettings) -> Service:
     requests, roll_calls = Requests(configuration, feed, queries, commands), RollCalls(ledger, commands)
     servicer = RouterServicer(requests, queries, changes, streams, roll_calls)
     return f.service(
-        [(router_pb2_grpc.add_RouterServiceServicer_to_server, servicer)], components=[feed, streams, edges]
+        [(router_pb2_grpc.add_RouterServiceServicer_to_server, servicer)],
+        components=[feed, streams, edges],
+        state_first=True,
     )
 
 

@@ -100,7 +100,7 @@ async def test_a_mirrors_copy_with_repeats_makes_the_same_state(kafka_log, servi
     random.seed(3)
     for partition in range(PARTITIONS):
         journal = await values(kafka_log, topics.journal(service_name), partition)
-        records, at = [], 0
+        records, at = journal[:5], 0
         while at < len(journal):
             step = random.randint(1, 300)
             records += journal[at : at + step]
