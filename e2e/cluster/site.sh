@@ -30,8 +30,8 @@ spawn() {
   echo $! > "$name.pid"
 }
 wait_for() {
-  for _ in $(seq 240); do "$@" > /dev/null 2>&1 && return; sleep 0.5; done
-  echo "site $site: not within two minutes: $*" >&2
+  for _ in $(seq 1200); do "$@" > /dev/null 2>&1 && return; sleep 0.5; done
+  echo "site $site: not within ten minutes: $*" >&2
   exit 1
 }
 stop() {

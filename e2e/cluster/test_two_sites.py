@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from junctor_local import places
+from junctor_service.errors import ServiceError
 
 from e2e.cluster.figures import Figures
 from e2e.cluster.release import version
@@ -39,8 +40,18 @@ async def sites(figures: Figures) -> AsyncIterator[TwoInstalledSites]:
 async def desk(sites: TwoInstalledSites) -> AsyncIterator[Desk]:
     """Two agents at each site, at work."""
     opened = Desk(sites)  # type: ignore[arg-type]
+
+    async def configured() -> bool:
+        try:
+            await opened.configure("a", AGENTS)
+        except ServiceError as error:
+            if not error.retryable:
+                raise
+            return False
+        return True
+
     try:
-        await opened.configure("a", AGENTS, within=LIMIT)
+        await eventually(configured, LIMIT, "a site leads the directory and takes the tenant")
         await asyncio.gather(opened.staff("a", AGENTS[:2]), opened.staff("b", AGENTS[2:]))
         yield opened
     finally:
