@@ -10,12 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from junctor_router.domain.expression import Constant, Node, Scalar, attributes_of, clauses, needed, test_of
+from junctor_router.domain.expression import (
+    Attribute,
+    Compare,
+    Constant,
+    In,
+    Literal,
+    Node,
+    Scalar,
+    attributes_of,
+    clauses,
+    needed,
+    test_of,
+)
 
 Test = Callable[[Mapping[str, Scalar]], bool]
 NOTHING: dict[str, Scalar] = {}
-VALUES_KEPT = 50_000
-"""Values of all attributes of which it is known what they fail."""
+VALUES_KEPT = 256
+"""Values of an attribute of which it is kept what they fail."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,41 +51,74 @@ NO_PROFILE = Profile("", {})
 """Of an agent who has not been read yet."""
 
 
-@dataclass(slots=True)
-class Needing:
-    """Lines that cannot do without an attribute, one for each line."""
+@dataclass(slots=True, eq=False)
+class Column:
+    """What lines want of one attribute."""
 
-    lines: int = 0
-    by_name: dict[str, int] = field(default_factory=dict)
+    name: str
+    needing: int = 0
+    """The lines whose first attribute that they cannot do without is this one."""
+    one_of: int = 0
+    """Lines that want one of certain values."""
+    by_value: dict[Scalar, int] = field(default_factory=dict)
+    """Those of them that want this one."""
+    tests: list[tuple[int, Test]] = field(default_factory=list)
+    """Whatever else they want, with their bits."""
+    failed: dict[Scalar, int] = field(default_factory=dict)
+    """The lines that fail the tests with a value, as far as it was asked for."""
 
-    def add(self, name: str, bit: int) -> None:
-        self.lines |= bit
-        self.by_name[name] = self.by_name.get(name, 0) | bit
+    def add(self, bit: int, part: Node) -> None:
+        wanted = _values(part)
+        if wanted is not None and not self.one_of & bit:
+            self.one_of |= bit
+            for value in wanted:
+                self.by_value[value] = self.by_value.get(value, 0) | bit
+            return
+        test = test_of(part)
+        self.tests.append((bit, test))
+        if len(self.failed) > VALUES_KEPT // 4:
+            self.failed.clear()
+        for value, bits in self.failed.items():
+            if not test({self.name: value}):
+                self.failed[value] = bits | bit
 
-    def satisfied(self, attributes: dict[str, Scalar]) -> int:
-        """All lines but those whose attribute is not among these."""
-        found = 0
-        for name in attributes:
-            found |= self.by_name.get(name, 0)
-        return ~(self.lines ^ found)
+    def learn(self, value: Scalar) -> int:
+        """What `failed` is to have for the value."""
+        if len(self.failed) >= VALUES_KEPT:
+            self.failed.clear()
+        attributes = {self.name: value}
+        bits = 0
+        for bit, test in self.tests:
+            if not test(attributes):
+                bits |= bit
+        self.failed[value] = bits
+        return bits
+
+
+def _values(part: Node) -> tuple[Scalar, ...] | None:
+    """Where a clause wants one of certain values: these."""
+    match part:
+        case Compare("==", Attribute(), Literal(value)):
+            return (value,)
+        case In(Attribute(), items):
+            return tuple(dict.fromkeys(item.value for item in items if isinstance(item, Literal)))
+        case _:
+            return None
 
 
 @dataclass(slots=True)
 class LinesMet:
-    _tests: dict[int, Test] = field(default_factory=dict)
-    """Of the lines that are asked by themselves, by number."""
+    _columns: dict[str, Column] = field(default_factory=dict)
+    _free: int = 0
+    """Lines that some meet who have none of the attributes that they look at."""
+    _choosy: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """By bit, the attributes beside the first that a line cannot do without."""
+    _several: int = 0
+    """The lines that have such."""
     _alone: int = 0
-    """Those lines."""
-    _together: int = 0
-    """The others."""
-    _needing: list[Needing] = field(default_factory=list)
-    """At first each line's first attribute that it cannot do without, then its second, and so on."""
-    _clauses: dict[str, list[tuple[int, Test]]] = field(default_factory=dict)
-    """By attribute, what lines want of it, with the line's bit."""
-    _failed: dict[str, dict[Scalar, int]] = field(default_factory=dict)
-    """By attribute and value, the lines that it fails, as far as it was asked for."""
-    _values: int = 0
-    _alone_open: int = 0
+    """Lines that are asked by themselves."""
+    _alone_tests: dict[int, Test] = field(default_factory=dict)
+    _alone_free: int = 0
     _alone_needing: dict[str, int] = field(default_factory=dict)
 
     def add(self, number: int, wanted: Node) -> None:
@@ -81,19 +126,24 @@ class LinesMet:
         parts = [part for part in clauses(wanted) if part != Constant(True)]
         names = [attributes_of(part) for part in parts]
         if any(len(found) != 1 for found in names):
-            self._add_alone(number, bit, wanted)
+            self._add_alone(bit, wanted)
             return
         required: dict[str, None] = {}
         for part, (name,) in zip(parts, names, strict=True):
-            test = test_of(part)
-            if not test(NOTHING):
+            column = self._columns.get(name)
+            if column is None:
+                column = self._columns[name] = Column(name)
+            column.add(bit, part)
+            if not test_of(part)(NOTHING):
                 required[name] = None
-            self._add_clause(name, bit, test)
-        self._together |= bit
-        for level, name in enumerate(required):
-            if level == len(self._needing):
-                self._needing.append(Needing())
-            self._needing[level].add(name, bit)
+        if not required:
+            self._free |= bit
+            return
+        first, *others = required
+        self._columns[first].needing |= bit
+        if others:
+            self._several |= bit
+            self._choosy[bit] = tuple(others)
 
     def met(self, profile: Profile, among: int, opened: int, generation: int) -> int:
         """The bits of the lines that it meets; right for those of `among`. `opened` and `generation` tell whether lines have
@@ -110,53 +160,43 @@ class LinesMet:
             while unknown:
                 low = unknown & -unknown
                 unknown ^= low
-                if self._tests[low.bit_length() - 1](profile.attributes):
+                if self._alone_tests[low](profile.attributes):
                     profile.met |= low
         return profile.met
 
     def _met_together(self, attributes: dict[str, Scalar]) -> int:
         """The lines of no clause over several attributes that somebody with these meets."""
-        found, failed = self._together, 0
+        columns = self._columns
+        found, failed = self._free, 0
         for name, value in attributes.items():
-            column = self._failed.get(name)
-            if column is not None:
-                bits = column.get(value)
-                failed |= self._fails(name, value) if bits is None else bits
-        for needing in self._needing:
-            found &= needing.satisfied(attributes)
-        return found & ~failed
+            column = columns.get(name)
+            if column is None:
+                continue
+            found |= column.needing
+            bits = column.failed.get(value)
+            failed |= column.learn(value) if bits is None else bits
+            if column.one_of:
+                failed |= column.one_of & ~column.by_value.get(value, 0)
+        found &= ~failed
+        several = found & self._several
+        while several:
+            low = several & -several
+            several ^= low
+            if not all(name in attributes for name in self._choosy[low]):
+                found ^= low
+        return found
 
     def _possible(self, attributes: dict[str, Scalar]) -> int:
-        found = self._alone_open
+        found = self._alone_free
         for name in attributes:
             found |= self._alone_needing.get(name, 0)
         return found
 
-    def _fails(self, name: str, value: Scalar) -> int:
-        if self._values >= VALUES_KEPT:
-            self._values = 0
-            for column in self._failed.values():
-                column.clear()
-        self._values += 1
-        bits = 0
-        for bit, test in self._clauses[name]:
-            if not test({name: value}):
-                bits |= bit
-        self._failed[name][value] = bits
-        return bits
-
-    def _add_clause(self, name: str, bit: int, test: Test) -> None:
-        self._clauses.setdefault(name, []).append((bit, test))
-        column = self._failed.setdefault(name, {})
-        for value, bits in column.items():
-            if not test({name: value}):
-                column[value] = bits | bit
-
-    def _add_alone(self, number: int, bit: int, wanted: Node) -> None:
+    def _add_alone(self, bit: int, wanted: Node) -> None:
         self._alone |= bit
-        self._tests[number] = test_of(wanted)
+        self._alone_tests[bit] = test_of(wanted)
         name = needed(wanted)
         if name is None:
-            self._alone_open |= bit
+            self._alone_free |= bit
         else:
             self._alone_needing[name] = self._alone_needing.get(name, 0) | bit

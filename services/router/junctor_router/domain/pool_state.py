@@ -388,14 +388,21 @@ class PoolState:
         self.touch_task(task)
 
     def leave_line(self, task: Task) -> None:
-        if task.line is not None:
-            self.lines.remove(task.line, task.key)
-            task.line = None
-        self.timers.clear(STEP, task.contact_id)
-        self.timers.clear(RELAX, task.contact_id)
-        self.timers.clear(HOLD, task.contact_id)
-        self.timers.clear(STARVE, task.contact_id)
-        self.rework.pop(("task", task.contact_id), None)
+        """With the timers that only one in line has (`matching.stand`)."""
+        if task.line is None:
+            return
+        self.lines.remove(task.line, task.key)
+        task.line = None
+        if task.step_until:
+            self.timers.clear(STEP, task.contact_id)
+        if task.relax_at:
+            self.timers.clear(RELAX, task.contact_id)
+        if task.hold:
+            self.timers.clear(HOLD, task.contact_id)
+        if task.starves_at:
+            self.timers.clear(STARVE, task.contact_id)
+        if self.rework:
+            self.rework.pop(("task", task.contact_id), None)
 
     def reserve(self, task: Task, agent: Agent, chosen_by: str) -> None:
         """The offer. The caller has checked that the agent may have it, and says in words why this one."""
@@ -492,8 +499,10 @@ class PoolState:
         self.leave_line(task)
         agent_id, reservation_id = task.agent_id, task.reservation_id
         self.to_state(task, state)
-        for kind in (OFFER, WRAP_UP, PAUSE):
-            self.timers.clear(kind, task.contact_id)
+        if task.wrap_up_until:
+            self.timers.clear(WRAP_UP, task.contact_id)
+        if task.paused:
+            self.timers.clear(PAUSE, task.contact_id)
         if agent_id:
             task.lead_with(NO_OFFER, ())
             self.release(self.agents[agent_id], task, worked=True)
