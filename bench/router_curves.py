@@ -14,8 +14,8 @@ from junctor_local import places
 
 from bench.cost_plot import Curve, Panel, picture
 from bench.results_file import Result, Row
-from bench.router_core import Measured, State, passes
 from bench.router_load import Size
+from bench.router_passes import Measured, State, passes
 from bench.samples import summary
 
 INPUTS, PASSES = 5_000, 3
