@@ -253,6 +253,8 @@ class SipPhone:
                 return
         if response.status_code >= 300:
             call.cause = response.get_header("Reason") or ""
+            if response.status_code < 400 and response.contact:
+                call.target = stringify_uri(response.contact[0].uri)
             call._to("canceled" if response.status_code == 487 else "rejected")
             return
         self._connected(call, response)

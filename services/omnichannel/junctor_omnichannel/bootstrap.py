@@ -7,9 +7,11 @@ from typing import cast
 from google.protobuf.message import Message
 from junctor.omnichannel.v1 import omnichannel_pb2_grpc
 from junctor.router.v1 import router_pb2_grpc
+from junctor.site.v1 import arrivals_pb2_grpc
 from junctor_journal import topics
 from junctor_journal.aggregates import AggregateFold
 from junctor_journal.errors import JournalError
+from junctor_service.arrivals import STREAM, Arrivals, ArrivalServicer
 from junctor_service.commands import service_error
 from junctor_service.event_tail import EventTail
 from junctor_service.foundation import Foundation
@@ -17,6 +19,7 @@ from junctor_service.heartbeats import FarEdge
 from junctor_service.ids import edge_id
 from junctor_service.run import Service
 from junctor_service.settings import by_site
+from junctor_service.tokens import EVERY_TENANT
 
 from junctor_omnichannel.adapters.customer_tokens import CustomerTokens, token_key
 from junctor_omnichannel.adapters.directory_widgets import DirectoryWidgets
@@ -73,17 +76,29 @@ def bind(settings: OmnichannelSettings) -> Service:
     async def tell(message: Message, **origin: str) -> None:
         refused(await f.commands.tell(f.commands.fact(message, **origin)))
 
+    def share() -> int:
+        found = followed(EVERY_TENANT, STREAM)
+        return found.away_percent if found is not None else 0
+
+    edges = FarEdge("omnichannel", f.heartbeats(hears=True), f.clock.monotonic)
+    arrivals = Arrivals(settings.other_site, share, edges.lives)
     far, heard, before = FarConversations(), None, []
     if settings.other_site is not None:
         mirrored = [topics.of_site(settings.other_site, topics.events("omnichannel"))]
         before.append(EventTail(f.log, mirrored, far.see, back_seconds=settings.customer_token_lifetime))
-        heard = FarEdge("omnichannel", f.heartbeats(hears=True), f.clock.monotonic).lives
+        heard = edges.lives
     urls = by_site(settings.other_sites_web)
-    returning = Returning(settings.site, urls, look, far, heard, widgets.entry, tell)
+    returning = Returning(settings.site, urls, look, far, heard, widgets.entry, tell, arrivals)
     sockets = CustomerSockets(settings, conversations, widgets, tokens, f.commands, f.telemetry, returning)
     servicer = OmnichannelServicer(conversations, _other_site(settings, f))
     return f.service(
-        [(omnichannel_pb2_grpc.add_OmnichannelServiceServicer_to_server, servicer)],
+        [
+            (omnichannel_pb2_grpc.add_OmnichannelServiceServicer_to_server, servicer),
+            (
+                arrivals_pb2_grpc.add_ArrivalServiceServicer_to_server,
+                ArrivalServicer(arrivals, f.commands, f.audit),
+            ),
+        ],
         components=[sockets],
         before=before,
     )

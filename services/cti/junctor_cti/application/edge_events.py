@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GRACE = 0.5
-FORBIDDEN, NOT_FOUND, GONE, UNAVAILABLE, DECLINE = 403, 404, 410, 503, 603
+MOVED_TEMPORARILY, FORBIDDEN, NOT_FOUND, GONE, UNAVAILABLE, DECLINE = 302, 403, 404, 410, 503, 603
 RETRY_AFTER = {"Retry-After": "5"}
 INBOUND_TRUNK = "default"
 
@@ -103,6 +103,11 @@ class EdgeEvents:
         earlier = None
         if tells_who(event.caller_number):
             earlier = slot.redials.take(entry.tenant, caller_hash, event.called_number)
+        there = slot.arrivals.sent_to(event.call_id) if earlier is None else None
+        if there is not None:
+            contact = {"Contact": f"<{slot.others.uri(there, event.called_number)}>"}
+            slot.edge.reject(event.leg_id, MOVED_TEMPORARILY, "Moved Temporarily", contact)
+            return
         if earlier is not None:
             contact_id, leg = earlier.contact_id, f"leg/{earlier.leg + 1}/"
             log.info("redialled to the old place", extra={"contact_id": contact_id, "lost_site": earlier.site})

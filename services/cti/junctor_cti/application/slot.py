@@ -14,6 +14,7 @@ from typing import Any
 from google.protobuf.message import Message
 from junctor_journal.aggregates import AggregateFold
 from junctor_journal.ledger import Ledger
+from junctor_service.arrivals import Arrivals
 from junctor_service.clock import Clock
 from junctor_service.commands import Commands
 from junctor_service.ids import edge_id
@@ -67,6 +68,7 @@ class Slot:
         new_edge: Callable[[EdgeEvents], Edge],
         others: OtherSites,
         redials: Redials,
+        arrivals: Arrivals,
     ) -> None:
         self.partition = partition
         self.site = site
@@ -77,6 +79,7 @@ class Slot:
         self.clock = clock
         self.others = others
         self.redials = redials
+        self.arrivals = arrivals
         self.devices = DeviceSlots()
         self.legs: dict[str, Whose] = {}
         self.ready = False

@@ -146,6 +146,17 @@ class OfferReported:
 
 
 @dataclass(frozen=True, slots=True)
+class SetArrivalShare:
+    request_id: str
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetArrivalShareResponse:
+    previous_percent: int
+
+
+@dataclass(frozen=True, slots=True)
 class FenceRaised:
     partition: int
     site_epoch: int

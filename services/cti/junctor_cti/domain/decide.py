@@ -14,7 +14,7 @@ from junctor_cti.domain import device as d
 from junctor_cti.domain import media_verbs, redial, relay, transfer, way
 from junctor_cti.domain.call import Call
 from junctor_cti.domain.device import Device
-from junctor_cti.domain.events import DeviceStateChanged
+from junctor_cti.domain.events import ArrivalShareChanged, DeviceStateChanged
 from junctor_cti.domain.relay import Relay
 from junctor_cti.domain.turn import Rejected, Turn
 
@@ -25,12 +25,14 @@ WRAPPING_LIMIT_MS = 4 * 3_600_000
 @dataclass(frozen=True, slots=True)
 class Line:
     """One stream of the journal: a call (its stream is the contact id), a device (`device/<SIP user>`) or a relay
-    (`relay/<contact>/<leg>`), or the fence of a partition of the router (`fence/<partition>`, of no tenant)."""
+    (`relay/<contact>/<leg>`), or the fence of a partition of the router (`fence/<partition>`, of no tenant),
+    or the share of arrivals that is sent to the other site (`arrivals`, of no tenant)."""
 
     call: Call | None = None
     device: Device | None = None
     relay: Relay | None = None
     fence: int = 0
+    away_percent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ def apply(line: Line, command: Any, now: int) -> Applied:
     match command:
         case c.FenceRaised():
             return Applied(Line(fence=max(line.fence, command.site_epoch)), [])
+        case c.SetArrivalShare():
+            return _share(line, command)
         case c.DeviceRegistered() | c.DeviceUnregistered() | c.DeviceReported():
             return _device(line, command, now)
         case c.Tick() if line.device is not None:
@@ -85,7 +89,7 @@ def next_due(line: Line) -> int | None:
 
 def is_live(line: Line) -> bool:
     """False once nothing can happen any more and nothing is owed."""
-    if line.fence:
+    if line.fence or line.away_percent is not None:
         return True
     if line.device is not None:
         return bool(line.device.bindings) or line.device.reported < line.device.changes
@@ -178,6 +182,12 @@ def _goes_on(call: Call, command: c.CallArrived) -> bool:
 def _silent_at(call: Call) -> int:
     """The moment at which a flow that asks for nothing is given up."""
     return max(call.since, call.flow_at) + FLOW_SILENCE_MS
+
+
+def _share(line: Line, command: c.SetArrivalShare) -> Applied:
+    before = line.away_percent or 0
+    events = [ArrivalShareChanged("*", command.percent)] if command.percent != before else []
+    return Applied(Line(away_percent=command.percent), events, c.SetArrivalShareResponse(before))
 
 
 def _device(line: Line, command: Any, now: int) -> Applied:

@@ -132,3 +132,9 @@ class RelayStateChanged:
     device: str
     site: str
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalShareChanged:
+    tenant: str
+    percent: int

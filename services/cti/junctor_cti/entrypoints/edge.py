@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from junctor_journal.ledger import Ledger
+from junctor_service.arrivals import Arrivals
 from junctor_service.foundation import Foundation
 
 from junctor_cti.adapters.media.dtmf import Digit, DtmfListener
@@ -42,6 +43,7 @@ class EdgeComponent:
         new_edge: Callable[[EdgeEvents], SipEdge],
         others: OtherSites,
         redials: Redials,
+        arrivals: Arrivals,
     ) -> None:
         self._settings = settings
         self._foundation = foundation
@@ -53,6 +55,7 @@ class EdgeComponent:
         self._new_edge = new_edge
         self._others = others
         self._redials = redials
+        self._arrivals = arrivals
         self._media: Media | None = None
         self._digits: DtmfListener | None = None
         self._leaders: LeaderWatch | None = None
@@ -86,6 +89,7 @@ class EdgeComponent:
             self._new_edge,
             self._others,
             self._redials,
+            self._arrivals,
         )
         performer = Performer(slot, self._peers, self._prompts, settings.sip_realm, settings.route_tries)
         self._effects.serve(slot, performer, RelayPerformer(slot, settings.sip_realm), self._peers)

@@ -49,6 +49,7 @@ from junctor_journal.memory import MemoryLog
 from junctor_journal.replica import StateItem
 from junctor_journal.static_pump import StaticPump
 from junctor_local.ports import free_port
+from junctor_service.arrivals import Arrivals
 from junctor_service.clock import SystemClock
 from junctor_service.commands import Commands
 from junctor_service.effect_tasks import EffectTasks
@@ -177,6 +178,7 @@ class CtiProcess:
             lambda on_event: SipEdge(self.sip, on_event),
             OtherSites(place.site, place.other_edges, b"of both sites"),
             place.redials,
+            Arrivals(next(iter(place.other_edges), None), lambda: place.away_percent, lambda site: True),
         )
         self.edge = self.slot.edge  # type: ignore[assignment]
         peers = Peers(place.others, place.others, place.others)
@@ -227,6 +229,7 @@ class Place:
     dead: list[CtiProcess] = field(default_factory=list)
     told: Any = field(default_factory=itertools.count)
 
+    away_percent: int = 0
     silent: float = 0.0
     """For how long the other site was not heard."""
 

@@ -88,3 +88,16 @@ async def test_others_and_those_of_a_site_that_lives_are_new_contacts(sites):
         await eventually(lambda: b.said(dialed.contact, "ContactOpened"), f"{caller} is a new contact")
         assert dialed.call.generation == 1
     assert b.said(first.contact, "Reattached") == []
+
+
+async def test_a_new_call_is_sent_to_the_other_site_and_begins_there(sites):
+    a, b = sites
+    a.away_percent = 100
+    phone = await a.phone("+8613800138001", CUSTOMER_HZ)
+    call = await phone.call(f"sip:4001@127.0.0.1:{a.sip_port}")
+    await call.wait("rejected", within=LIMIT)
+    assert (call.code, call.target) == (302, f"sip:4001@127.0.0.1:{b.sip_port}")
+    assert not a.all_events()
+    there = await b.phone("+8613800138001", CUSTOMER_HZ)
+    await (await there.call(call.target)).wait("answered", within=LIMIT)
+    assert b.all_events()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from junctor.contact.v1 import contact_pb2
 from junctor.omnichannel.v1 import omnichannel_pb2
+from junctor.site.v1 import arrivals_pb2
 from junctor_journal.aggregates import Aggregate, AggregateFold
 from junctor_journal.mapping import Mapping
 
 from junctor_omnichannel.domain import commands, conversation, decide, events
 from junctor_omnichannel.domain.conversation import Conversation
 
-MAPPING = Mapping(protos=[omnichannel_pb2, contact_pb2], domain=[events, commands])
+MAPPING = Mapping(protos=[omnichannel_pb2, contact_pb2, arrivals_pb2], domain=[events, commands])
 
 
 def new_fold() -> AggregateFold[Conversation]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from junctor.omnichannel.v1 import omnichannel_pb2 as pb
+from junctor_service.arrivals import Arrivals
 from junctor_service.errors import ServiceError
 
 from junctor_omnichannel.application.far_conversations import FarConversations
@@ -22,7 +23,7 @@ class Elsewhere(Exception):
     retryable = True
 
     def __init__(self, site: str, url: str) -> None:
-        super().__init__(f"Your conversation is at site {site}.")
+        super().__init__(f"Site {site} serves this conversation.")
         self.site = site
         self.url = url
 
@@ -52,6 +53,7 @@ class Returning:
         heard: Callable[[str], bool] | None,
         entry: Callable[[str, str], pb.EntryPoint | None],
         tell: Callable[..., Awaitable[Any]],
+        arrivals: Arrivals,
     ) -> None:
         self._site = site
         self._urls = urls
@@ -60,10 +62,18 @@ class Returning:
         self._heard = heard
         self._entry = entry
         self._tell = tell
+        self._arrivals = arrivals
 
     def elsewhere(self, site: str) -> Elsewhere:
         """To be raised for who is to connect to that site."""
         return Elsewhere(site, self._urls.get(site, ""))
+
+    def arrive(self, tenant: str, contact_id: str) -> None:
+        """A new conversation, or the same hello once more. Raises `Elsewhere` where it is to begin at the other site."""
+        there = self._arrivals.sent_to(contact_id)
+        known = self._look(tenant, contact_id) if there is not None else None
+        if there is not None and self._urls.get(there) and (known is None or not known.state):
+            raise self.elsewhere(there)
 
     async def come_back(self, place: Place, widget: str) -> None:
         """Returns when the conversation is this site's, or is over. Raises `Elsewhere`, and `ServiceError`

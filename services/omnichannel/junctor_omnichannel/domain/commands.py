@@ -110,6 +110,19 @@ class CustomerReattached:
 
 
 @dataclass(frozen=True, slots=True)
+class SetArrivalShare:
+    """To the stream of the share alone, which is no conversation."""
+
+    request_id: str
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetArrivalShareResponse:
+    previous_percent: int
+
+
+@dataclass(frozen=True, slots=True)
 class LegMoved:
     contact_id: str
     leg: int
@@ -168,6 +181,7 @@ Command = (
     | CloseConversation
     | CustomerReattached
     | LegMoved
+    | SetArrivalShare
     | PresenceReported
     | ReservationReported
     | TaskReported

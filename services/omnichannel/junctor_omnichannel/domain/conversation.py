@@ -61,6 +61,8 @@ class Conversation:
     closed_at: int | None = None
     owed: tuple[str, ...] = ()
     forgotten: bool = False
+    away_percent: int = 0
+    """Of the stream of the share of arrivals alone: what is sent to the other site."""
 
     @property
     def open(self) -> bool:
@@ -104,6 +106,8 @@ def evolve(state: Conversation, event: e.Event) -> Conversation:
             )
         case e.Reattached():
             return state
+        case e.ArrivalShareChanged():
+            return replace(state, away_percent=event.percent)
         case e.ContactOpened():
             return replace(state, active_at=event.arrived_at)
         case e.SegmentStarted():

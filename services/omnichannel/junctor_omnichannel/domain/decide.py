@@ -18,7 +18,7 @@ __all__ = ["Decision", "Rejected", "decide"]
 def decide(state: Conversation, command: c.Command, now: int) -> Decision:
     """Events that `command` causes at `now`. Raises `Rejected`, with nothing changed, where it cannot apply."""
     turn = Turn(state, now)
-    response: Numbered | None = None
+    response: Numbered | c.SetArrivalShareResponse | None = None
     match command:
         case c.OpenConversation():
             if not state.state:
@@ -34,6 +34,9 @@ def decide(state: Conversation, command: c.Command, now: int) -> Decision:
             legs.reattached(turn, command)
         case c.LegMoved():
             legs.moved(turn, command)
+        case c.SetArrivalShare():
+            response = c.SetArrivalShareResponse(state.away_percent)
+            turn.emit(e.ArrivalShareChanged(state.tenant, command.percent))
         case c.PresenceReported():
             _presence(turn, command)
         case c.ReservationReported():

@@ -53,6 +53,12 @@ class ConversationMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class ArrivalShareChanged:
+    tenant: str
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
 class BotTurnTaken:
     tenant: str
     contact_id: str
@@ -223,6 +229,7 @@ Event = (
     ConversationOpened
     | ConversationAdopted
     | ConversationMoved
+    | ArrivalShareChanged
     | Reattached
     | BotTurnTaken
     | CustomerPresenceChanged

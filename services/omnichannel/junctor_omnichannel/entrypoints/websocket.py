@@ -203,6 +203,7 @@ class _Customer:
     async def _begin(self, hello: Hello) -> None:
         widget = self._allowed(hello.widget)
         contact = widget_contact_id(widget.tenant, f"{widget.id}/{hello.id or uuid7()}")
+        self._parts.returning.arrive(widget.tenant, contact)
         self._widget, self._claim, self._after = widget.id, Claim(widget.tenant, contact), hello.last_seq
         request = pb.OpenConversationRequest(
             request_id=step_request_id(contact, "open"),

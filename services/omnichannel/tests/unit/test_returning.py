@@ -10,6 +10,7 @@ from junctor_omnichannel.application.returning import Elsewhere, Place, Returnin
 from junctor_omnichannel.domain import commands as c
 from junctor_omnichannel.domain.conversation import Conversation, evolve
 from junctor_omnichannel.domain.decide import decide
+from junctor_service.arrivals import Arrivals
 
 ENTRY = c.EntryPoint("greeter", "chat", "Hello!", "en")
 PLACE = Place("demo", "x", "a", 1, 1_000, "loans")
@@ -19,6 +20,7 @@ class World:
     """This site is b; what the customer's return writes is in `told`."""
 
     def __init__(self, *, heard=False, here=None):
+        self.share = 0
         self.far, self.told, self.heard, self.here = FarConversations(), [], heard, here
         self.returning = Returning(
             "b",
@@ -28,6 +30,7 @@ class World:
             lambda site: self.heard,
             lambda tenant, widget: pb.EntryPoint(bot="greeter", queue="chat"),
             self.tell,
+            Arrivals("a", lambda: self.share, lambda site: self.heard),
         )
 
     async def tell(self, message, **origin):
@@ -41,6 +44,19 @@ class World:
                 state = evolve(state, event)
                 self.far.see(SimpleNamespace(tenant="demo", stream="x", message=MAPPING.to_message(event)))
         return state
+
+
+def test_a_share_of_new_conversations_is_sent_away_while_the_other_site_is_heard():
+    world = World(heard=True)
+    world.returning.arrive("demo", "x")
+    world.share = 100
+    with pytest.raises(Elsewhere) as there:
+        world.returning.arrive("demo", "x")
+    assert there.value.url == "wss://a.example/chat"
+    world.here = Conversation("demo", "x", state="with_bot")
+    world.returning.arrive("demo", "x")
+    world.here, world.heard = None, False
+    world.returning.arrive("demo", "x")
 
 
 OPENED = c.OpenConversation("x", "web", "sealed address", "hash", 900, "a", ENTRY)
