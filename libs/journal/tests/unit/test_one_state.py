@@ -4,9 +4,12 @@ import asyncio
 
 import pytest
 from judge import judge
+from junctor.journal.v1 import journal_pb2
 from junctor_journal import topics
 from junctor_journal.errors import LogUnavailable, Restoring
 from junctor_journal.memory import MemoryLog
+from junctor_journal.message_types import unpack
+from junctor_journal.record import event_id, type_of
 from junctor_journal.static_pump import StaticPump
 from junctor_testkit.virtual_loop import now_ms
 from tally_service import OneState, add, declarations, new_ledger
@@ -85,6 +88,20 @@ async def test_what_is_decided_is_confirmed_when_it_is_read_back(run, log):
     await answer
     assert (await repeat).response.total == 2
     assert ledger.position(0) == ledger.decided(0) == 2
+
+
+async def test_effects_get_the_events_that_lie_in_the_journal(run, log):
+    told = []
+    heard = Heard()
+    heard.on_entry = lambda partition, entry, mine: told.append((entry.record, entry.events))
+    ledger = await run(effects=heard)
+    await ledger.command(add("1", 1))
+    record, events = told[-1]
+    assert [unpack(packed) for packed in record.events] == [event.message for event in events] != []
+    assert [type_of(packed) for packed in record.events] == [event.type for event in events]
+    assert [event.id for event in events] == [event_id(record.input.id, n, 1) for n in range(len(events))]
+    written = journal_pb2.JournalRecord.FromString(log.records(JOURNAL, 0)[-1].value)
+    assert written.entry == record
 
 
 async def test_decisions_of_an_overtaken_owner_leave_no_trace(run, log):

@@ -57,6 +57,22 @@ async def test_the_newest_is_the_one_with_the_highest_sequence(log):
     assert (await newest_snapshots(log, "tally", [0]))[0].place.seq == 60
 
 
+async def test_of_many_large_ones_the_newest_alone_is_read(log, monkeypatch):
+    for seq in (40, 50, 60):
+        await close_snapshot(log, "tally", 0, await put(log, seq, (b"x" * (20 * CHUNK_BYTES),)))
+    starts, tail = [], log.tail
+
+    async def heard(positions, **more):
+        starts.extend(positions.values())
+        return await tail(positions, **more)
+
+    monkeypatch.setattr(log, "tail", heard)
+    assert (await newest_snapshots(log, "tally", [0]))[0].place.seq == 60
+    records = len(log.records(topics.snapshots("tally"), 0))
+    assert min(starts) == records * 2 // 3
+    assert len(starts) == 2
+
+
 async def test_what_began_and_is_in_the_state_is_kept_without_what_it_issued_again(log):
     from dataclasses import replace
 

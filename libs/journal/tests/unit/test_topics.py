@@ -57,8 +57,13 @@ def test_seen_inputs_leave_by_age_and_by_number():
     for n in range(5):
         window.add(str(n), Seen(n, n, b""))
     assert [name for name, _ in window.items()] == ["2", "3", "4"]
-    window.add("late", Seen(KEPT_MS + 4, 9, b""))
-    assert [name for name, _ in window.items()] == ["4", "late"]
+    loaded = InputWindow(kept_inputs=3)
+    loaded.load(window.items())
+    for found in (window, window.copy(), loaded):
+        found.add("3", Seen(3, 7, b"again"))
+        assert [name for name, _ in found.items()] == ["2", "3", "4"]
+        found.add("late", Seen(KEPT_MS + 4, 9, b""))
+        assert [name for name, _ in found.items()] == ["4", "late"]
 
 
 def test_what_is_mirrored_is_what_the_other_site_reads():
