@@ -28,7 +28,7 @@ from junctor_service.tokens import Role
 from rich.console import Console
 from rich.table import Table
 
-from junctor_cli import register_view, site_shift
+from junctor_cli import register_view, site_arrivals, site_shift
 from junctor_cli.site_option import kept_state, site_option
 
 T = TypeVar("T")
@@ -149,13 +149,24 @@ def tail(site: str, service: str) -> None:
 @click.option("--to", "to_site", required=True, metavar="SITE", help="The site that is to lead.")
 @click.option("--partition", "partitions", type=int, multiple=True, help="May be repeated; all without it.")
 @click.option("--service", "services", type=click.Choice(LED), multiple=True, help="May be repeated; all without it.")
+@click.option(
+    "--percent",
+    type=click.IntRange(0, 100),
+    help="Pass nothing on, but send this share of new calls and chats there; in steps of 10 before and after a shift.",
+)
 @site_option
-def shift(site: str, to_site: str, partitions: tuple[int, ...], services: tuple[str, ...]) -> None:
+def shift(site: str, to_site: str, partitions: tuple[int, ...], services: tuple[str, ...], percent: int | None) -> None:
     """Pass partitions that this site leads on to the other one: drained, with rings and talks going on.
 
     Refused where the other site could not go on at once. To be asked of the site that leads (--site); the way back is the
     same from there. Exit status 3 where a partition was taken back, or is led by nobody yet.
     """
+
+    if percent is not None:
+        if partitions or services:
+            raise click.UsageError("--percent is of arrivals: it goes without --partition and --service.")
+        asyncio.run(site_arrivals.steer(_settings(site), to_site, percent))
+        return
 
     async def work(settings: CommonSettings) -> bool:
         return await site_shift.shift(settings, to_site, services or LED, partitions)
