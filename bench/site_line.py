@@ -143,6 +143,14 @@ class Line:
             return True
         return False
 
+    async def told(self, site: str, contact: Contact) -> str:
+        """What that site's router says of the contact, for people."""
+        try:
+            request = pb.GetTaskRequest(tenant=TENANT, contact_id=contact.id)
+            return str((await rpc(self._stubs[site].GetTask(request, timeout=10))).task)
+        except ServiceError as error:
+            return error.message
+
     async def settled(self) -> None:
         """Returns when nothing that was begun here is under way but the listening."""
         while len(self._tasks) > len(self._workspaces):
