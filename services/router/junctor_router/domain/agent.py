@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from sys import intern
+from types import MappingProxyType
 from typing import Any
 
 from junctor_router.domain import capacity
@@ -20,6 +21,7 @@ from junctor_router.domain.lines_met import NO_PROFILE, Profile
 from junctor_router.domain.values import AgentState, AttributeType, Channel, DeviceState
 
 Attributes = dict[str, Scalar]
+NO_SLOTS: Mapping[Channel, int] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -79,8 +81,8 @@ class Agent:
         return found & ~self.closed
 
     def set_slots(self) -> None:
-        self.slots = capacity.of(self.value.capacity, self.channels, self.value.device)
-        self.empty_mask = capacity.mask_of(channel for channel, slots in self.slots.items() if slots > 0)
+        configured = tuple(sorted(self.value.capacity.items()))
+        self.slots, self.empty_mask = capacity.of(configured, self.channels, bool(self.value.device))
 
     def resting(self) -> int:
         """The channels whose contacts are parked while the agent has what is in hand, as a mask."""
@@ -121,7 +123,7 @@ class Agent:
         value = AgentValue(
             {intern(name): intern(text) for name, text in attributes},
             phone,
-            {Channel(c): n for c, n in slots},
+            {Channel(c): n for c, n in slots} if slots else NO_SLOTS,
             interruptions,
         )
         agent = cls(

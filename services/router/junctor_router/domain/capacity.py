@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from junctor_router.domain.configuration import Interruption
 from junctor_router.domain.values import CHANNELS, Channel, DeviceState
@@ -64,15 +65,20 @@ BLOCKED = mask_of(NEEDS_DEVICE)
 """What is closed while the device is BLOCKING."""
 
 
-def of(configured: Mapping[Channel, int], allowed: tuple[Channel, ...], device: str) -> dict[Channel, int]:
-    """Slots by channel: the directory's or the default; 0 where the session leaves the channel out or no phone is known."""
+@lru_cache(maxsize=4_096)
+def of(
+    configured: tuple[tuple[Channel, int], ...], allowed: tuple[Channel, ...], device: bool
+) -> tuple[Mapping[Channel, int], int]:
+    """Slots by channel, shared by all agents of the same, and the channels of which there are some, as a mask. The
+    directory's or the default; 0 where the session leaves the channel out or no phone is known."""
+    given = dict(configured)
     found: dict[Channel, int] = {}
     for channel in CHANNELS:
-        slots = configured.get(channel, DEFAULTS[channel])
+        slots = given.get(channel, DEFAULTS[channel])
         if (allowed and channel not in allowed) or (channel in NEEDS_DEVICE and not device):
             slots = 0
         found[channel] = slots
-    return found
+    return found, mask_of(channel for channel, slots in found.items() if slots > 0)
 
 
 def open_channels(

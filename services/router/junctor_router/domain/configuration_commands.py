@@ -227,7 +227,9 @@ def _reread(pool: PoolState, agent: Agent) -> list[str]:
 
 
 def _rework_tasks(pool: PoolState, queues: set[str], cause: str) -> None:
-    for task in pool.tasks.values():
-        if task.state is TaskState.QUEUED and task.queue in queues:
-            pool.rework["task", task.contact_id] = cause
-            pool.touch_task(task)
+    """Who is in line, line by line: they are far fewer than all contacts."""
+    for queue in queues:
+        for line in pool.lines.by_queue.get(queue, {}).values():
+            for _, _, contact_id in line.entries:
+                pool.rework["task", contact_id] = cause
+                pool.touch_task(pool.tasks[contact_id])

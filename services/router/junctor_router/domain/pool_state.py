@@ -206,7 +206,7 @@ class PoolState:
         if found is None:
             found = self._profiles[key] = Profile(key, attributes)
         found.agents += 1
-        agent.profile = found
+        agent.profile, agent.member.attributes = found, found.attributes
 
     def _leave_profile(self, agent: Agent) -> None:
         left = agent.profile
