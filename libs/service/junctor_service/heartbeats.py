@@ -156,6 +156,8 @@ class Heartbeats:
         if stood > 0 or not self._log.available:
             lost = now - self._awake if not self._log.available else stood
             self._heard = {key: Heard(heard.beat, heard.at + lost) for key, heard in self._heard.items()}
+            self._led = {key: at + lost for key, at in self._led.items()}
+            self._began += lost
         self._awake = now
         return now
 

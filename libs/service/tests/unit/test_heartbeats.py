@@ -71,6 +71,20 @@ def test_while_kafka_is_away_nobody_falls_silent():
     assert not beats.edges()["cti/b"][0]
 
 
+def test_nobody_leads_for_as_long_as_nobody_who_does_was_heard():
+    clock, log = Clock(), MemoryLog()
+    beats = listening(clock, log)
+    pass_time(beats, clock, 3.0)
+    assert beats.unled("router", 4) == 3.0
+    beats.hear(beat(service="router", leads=[3, 4]))
+    pass_time(beats, clock, 5.0)
+    assert (beats.unled("router", 4), beats.unled("router", 5), beats.unled("directory", 4)) == (5.0, 8.0, 8.0)
+    log.down()
+    pass_time(beats, clock, 60.0)
+    log.up()
+    assert beats.unled("router", 4) < 6.0, "nothing could be heard while Kafka was away"
+
+
 async def test_it_tells_and_hears_itself_and_what_the_mirror_brings():
     log = MemoryLog()
     await log.ensure_topics([TopicDeclaration(TOPIC, 1), TopicDeclaration(f"b.{TOPIC}", 1)])
