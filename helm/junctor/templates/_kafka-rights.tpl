@@ -2,10 +2,10 @@
 reads, and whether it tells the other of two sites that it lives (`tells`), or hears who does as well (`hears`). */}}
 {{- define "junctor.kafkaRights" -}}
 router: {own: true, reads: [junctor.directory.state.v1], heartbeats: hears}
-cti: {own: true, reads: [junctor.directory.state.v1, junctor.ivr.events.v1, junctor.router.events.v1], heartbeats: tells}
+cti: {own: true, reads: [junctor.directory.state.v1, junctor.ivr.events.v1, junctor.router.events.v1], heartbeats: hears}
 ivr: {own: true, reads: [junctor.directory.state.v1, junctor.cti.events.v1]}
 recording: {own: true, reads: [junctor.cti.events.v1]}
-omnichannel: {own: true, reads: [junctor.directory.state.v1, junctor.router.events.v1], heartbeats: tells}
+omnichannel: {own: true, reads: [junctor.directory.state.v1, junctor.router.events.v1], heartbeats: hears}
 directory: {own: true, reads: [], heartbeats: hears}
 analytics:
   own: false
