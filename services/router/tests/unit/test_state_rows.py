@@ -6,8 +6,9 @@ from junctor_router.application.pools import ROWS
 from junctor_router.domain import commands as c
 from junctor_router.domain import pool as pool_module
 from junctor_router.domain.configuration import AttributeValue, Step
+from junctor_router.domain.configuration_commands import SLICE
 from junctor_router.domain.pool import Pool
-from junctor_router.domain.state_codec import STANDARD
+from junctor_router.domain.state_codec import REWORK_HASHED, STANDARD
 from junctor_router.domain.values import AttributeType
 from router_given import Centre, parse
 
@@ -63,3 +64,21 @@ def test_a_requirement_that_a_changed_attribute_makes_unusable_is_met_by_nobody(
     centre.agent("ann", loan=7)
     assert centre.task("c1").line is not None
     assert centre.do(c.CancelTask("c1")).refusal is None
+
+
+def test_while_a_large_change_is_worked_off_the_hash_encodes_no_rows():
+    centre = Centre()
+    centre.queue("sales", Step("loan >= 5"))
+    for _ in range(REWORK_HASHED + 2 * SLICE):
+        centre.arrive()
+    centre.attribute("loan", AttributeType.PROFICIENCY)
+    state = centre.pool.state
+    assert len(state.rework) > REWORK_HASHED
+    changed = len(state.dirty)
+    found = centre.pool.hash()
+    assert len(state.dirty) == changed
+    assert centre.restored().hash() == found
+    centre.wait(1_000)
+    assert not state.rework
+    assert centre.pool.hash() != found
+    assert centre.pool.hash() == centre.replayed().hash() == centre.restored().hash()
