@@ -44,7 +44,10 @@ class Chats:
 
     def omnichannel(self, site: str, agent: str) -> omnichannel_pb2_grpc.OmnichannelServiceAsyncStub:
         token = self.desk.token(agent, "agent", agent)
-        return self.desk.stub(site, "omnichannel", omnichannel_pb2_grpc.OmnichannelServiceStub, token)
+        made: omnichannel_pb2_grpc.OmnichannelServiceAsyncStub = self.desk.stub(
+            site, "omnichannel", omnichannel_pb2_grpc.OmnichannelServiceStub, token
+        )
+        return made
 
     async def log_in(self, site: str, agent: str) -> None:
         """Once the directory's values are known there."""
@@ -210,7 +213,8 @@ async def _task(desk: Desk, contact: str) -> router_pb2.Task:
     found = await rpc(
         desk.router("b").GetTask(router_pb2.GetTaskRequest(tenant=TENANT, contact_id=contact), timeout=30)
     )
-    return found.task
+    task: router_pb2.Task = found.task
+    return task
 
 
 async def _refused(sites: TwoSites, token: str) -> dict[str, object]:
