@@ -38,7 +38,8 @@ fi
 mkdir -p "$out/chdb"
 ln -f "$cache/node/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so" "$out/chdb/libchdb.so"
 
-for image in "${all[@]}"; do
+build() {
+  local image=$1 target name working root
   case $image in cti | tools | clickhouse | kafka) target=$image ;; *) target=service ;; esac
   name=$registry/junctor-$image:$version
   echo "$name ..."
@@ -53,6 +54,15 @@ for image in "${all[@]}"; do
   cp "$root/usr/share/junctor/sbom.cdx.json" "$out/$image.cdx.json"
   buildah umount "$working" > /dev/null
   buildah rm "$working" > /dev/null
+}
+export -f build
+export registry version out cache
+
+# The first makes what all share; then as many side by side as there are processors.
+build "${all[0]}"
+printf '%s\n' "${all[@]:1}" | xargs -r -P "$(nproc)" -I '{}' bash -euo pipefail -c 'build "$1"' _ '{}'
+for image in "${all[@]}"; do
+  name=$registry/junctor-$image:$version
   buildah push --quiet "$name" "oci:$out/oci:$name"
 done
 
