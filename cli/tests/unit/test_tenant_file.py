@@ -73,6 +73,9 @@ plans:
           - {expression: "!vip", part: 30}
     overflow: queue:others
     overflow_prompt: overflow
+    unreachable: voicemail
+    unreachable_after: 45s
+    unreachable_prompt: overflow
 queues:
   q: {plan: p, ratio: 2, starvation: never, objective: sales, explore_percent: 5, offer_agents: 3}
 scores:
@@ -88,7 +91,11 @@ def test_a_step_says_all_that_the_router_knows(read):
     (step,) = plan.steps
     assert len(step.ListFields()) == len(step.DESCRIPTOR.fields)
     assert {field.name for field in step.DESCRIPTOR.fields} == {field.name for field in dataclasses.fields(Step)}
-    assert len(plan.ListFields()) == len(plan.DESCRIPTOR.fields) == len(dataclasses.fields(PlanValue))
+    assert len(plan.ListFields()) == len(plan.DESCRIPTOR.fields)
+    of_the_edge = {"unreachable", "unreachable_after_ms", "unreachable_prompt"}
+    routed = {field.name for field in dataclasses.fields(PlanValue)}
+    assert {field.name for field in plan.DESCRIPTOR.fields} == routed | of_the_edge
+    assert plan.unreachable_after_ms == 45_000
     assert {field.name for field in dataclasses.fields(QueueValue)} <= {field.name for field in queue.DESCRIPTOR.fields}
     assert (step.skip_if_wait_above_ms, step.relax[0].after_ms, step.weights["loan"]) == (120_000, 15_000, 3)
     assert [(share.expression, share.part) for share in step.shares] == [("vip", 70), ("!vip", 30)]

@@ -11,13 +11,13 @@ from typing import Any
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 from junctor_service.call_policy import rule_of
-from junctor_service.tokens import Role
 
 from junctor_gateway.application.comments import comments, descriptor_set
 
 PREFIX = "/v1"
-BETWEEN_SITES = (Role.REGISTER.value,)
-"""Who alone may call the register's voters: they are no service of a site, and have no address here."""
+BETWEEN_SITES = ("junctor.register.v1", "junctor.site.v1")
+"""The register's voters, and what several services answer for themselves (a shift, a share of arrivals): they have no one
+address, and are called where they are."""
 _PACKAGE = re.compile(r"junctor\.([a-z]+)\.v1")
 _QUERIES = re.compile(r"(Get|List|Watch|Fetch|Report|Explain)([A-Z]|$)")
 
@@ -77,7 +77,7 @@ def methods() -> tuple[Method, ...]:
             if service_name is None:
                 raise ValueError(f"{file.package} is not junctor.<service>.v1")
             found += [_method(service_name[1], f"{file.package}.{service.name}", method) for method in service.method]
-    offered = (method for method in found if method.roles != BETWEEN_SITES)
+    offered = (method for method in found if method.service_type.rpartition(".")[0] not in BETWEEN_SITES)
     return tuple(sorted(offered, key=lambda method: method.service))
 
 

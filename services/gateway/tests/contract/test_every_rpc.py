@@ -26,8 +26,8 @@ def written() -> list[tuple[str, str, str]]:
     return found
 
 
-BETWEEN_SITES = "junctor.register.v1"
-RPCS = [rpc for rpc in written() if rpc[0] != BETWEEN_SITES]
+BETWEEN_SITES = ("junctor.register.v1", "junctor.site.v1")
+RPCS = [rpc for rpc in written() if rpc[0] not in BETWEEN_SITES]
 
 
 def test_the_protos_have_rpcs():
@@ -37,10 +37,11 @@ def test_the_protos_have_rpcs():
     }  # fmt: skip
 
 
-def test_the_registers_voters_are_not_offered():
-    assert any(package == BETWEEN_SITES for package, _, _ in written())
-    assert not [method for method in methods() if method.service_type.startswith(BETWEEN_SITES)]
-    assert not [path for path in document()["paths"] if "/register/" in path]
+@pytest.mark.parametrize("between", BETWEEN_SITES)
+def test_what_goes_on_between_sites_is_not_offered(between):
+    assert any(package == between for package, _, _ in written())
+    assert not [method for method in methods() if method.service_type.startswith(between)]
+    assert not [path for path in document()["paths"] if f"/{between.split('.')[1]}/" in path]
 
 
 @pytest.mark.parametrize(("package", "service", "name"), RPCS, ids=str)
