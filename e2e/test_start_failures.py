@@ -116,7 +116,7 @@ def test_a_site_whose_supervisor_was_killed_leaves_nothing_and_starts_again(
     state = site_state.read(tmp_path / "site" / "a")
     assert state is not None
     psutil.Process(state.supervisor.pid).kill()
-    _, left = psutil.wait_procs([psutil.Process(p.pid) for p in junctor.left_running()], timeout=60)
+    _, left = psutil.wait_procs(junctor.left_running(), timeout=60)
     assert left == []
     assert junctor("status").returncode == 4
     assert junctor("up", "--free-ports").returncode == 0
