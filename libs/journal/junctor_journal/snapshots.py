@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from junctor_journal.errors import JournalError
+from junctor_journal.errors import JournalError, Restoring
 from junctor_journal.follower import Follower
 from junctor_journal.log import Log
 from junctor_journal.snapshot import close_snapshot, write_snapshot
@@ -46,9 +46,7 @@ class Snapshots:
         """To be called with each entry of an owned partition."""
         last = self._last.setdefault(partition, seq - seq % self._every)
         if seq - last >= self._every and not self._busy:
-            self._last[partition] = seq
-            self._busy = True
-            self._task = asyncio.create_task(self._take(partition), name=f"snapshot {self._service}/{partition}")
+            self._begin(partition, seq)
 
     def begin(self, partition: int) -> None:
         """The partition is owned now. A quiet one's snapshot is written again twice a day, as the topic forgets."""
@@ -72,8 +70,23 @@ class Snapshots:
     def _refresh(self, partition: int) -> None:
         self.begin(partition)
         if not self._busy and self._follower.position(partition) > 0:
-            self._busy = True
-            self._task = asyncio.create_task(self._take(partition), name=f"snapshot {self._service}/{partition}")
+            self._begin(partition, self._follower.position(partition))
+
+    def _begin(self, partition: int, seq: int) -> None:
+        self._last[partition] = seq
+        self._busy = True
+        self._task = asyncio.create_task(self._take(partition), name=f"snapshot {self._service}/{partition}")
+
+    def _next(self) -> None:
+        """What came while one was taken may be as much as the next one waits for, and nothing may come after it."""
+        for partition in self._refreshing:
+            try:
+                seq = self._follower.position(partition)
+            except Restoring:
+                continue
+            if seq - self._last.get(partition, seq) >= self._every:
+                self._begin(partition, seq)
+                return
 
     async def _take(self, partition: int) -> None:
         try:
@@ -94,3 +107,4 @@ class Snapshots:
             log.exception("a snapshot failed", extra={"partition": partition})
         finally:
             self._busy = False
+        self._next()

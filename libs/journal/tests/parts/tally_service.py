@@ -65,7 +65,7 @@ def new_ledger(log, service="tally", effects=None, *, pump, clock=None, every=5_
             site="a",
             address=settings.pop("address", "here:1"),
             snapshot_every=every,
-            snapshot_pause=0.0,
+            snapshot_pause=settings.pop("pause", 0.0),
             owner=owner,
             **settings,
         ),

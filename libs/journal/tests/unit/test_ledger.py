@@ -285,6 +285,17 @@ async def test_a_restart_reads_the_newest_snapshot_and_the_rest(run, log):
     assert len(whole.valid) == 120
 
 
+async def test_what_came_during_a_snapshot_is_in_the_next_one_though_nothing_comes_after_it(run, log):
+    ledger = await run(every=50, pause=3.0)
+    for n in range(120):
+        await ledger.command(add(str(n), 1))
+    partition = ledger.partition_of("t", "s")
+    await eventually(lambda: ledger._snapshots.written >= 2)
+    await ledger.stop(1.0)
+    again = await run(StaticPump(()))
+    assert again.follower.checkpoint(partition, 1, 10**9).seq == 120
+
+
 async def test_a_failed_append_costs_nothing_but_a_new_reign(run, log):
     ledger = await run()
     partition = ledger.partition_of("t", "s")
