@@ -172,7 +172,13 @@ class _Engine(threading.Thread):
             "--logger.console",
             "0",
         ]
-        self._arguments += ["--interactive", "--disable_suggestion", "--history_file", "/dev/null"]
+        # A file of its own: the engine makes its history private, and would /dev/null too.
+        self._arguments += [
+            "--interactive",
+            "--disable_suggestion",
+            "--history_file",
+            str(directory / "prompt.history"),
+        ]
         self._arguments += ["--progress", "off", "--query", "SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP"]
         self._terminal, prompt = pty.openpty()
         os.dup2(prompt, 0)

@@ -139,6 +139,13 @@ async def test_a_repeated_insert_counts_once_also_behind_a_view(tmp_path: Path) 
         assert await ask(server.native, "SELECT sum(rows) FROM total") == [(10,)]
 
 
+async def test_what_others_need_stays_open_to_them(tmp_path: Path) -> None:
+    before = stat.S_IMODE(Path(os.devnull).stat().st_mode)
+    async with ClickHouseServer(tmp_path / "clickhouse") as server:
+        assert await ask(server.native, "SELECT 1") == [(1,)]
+        assert stat.S_IMODE(Path(os.devnull).stat().st_mode) == before
+
+
 async def test_passwords_are_random_kept_and_private(tmp_path: Path) -> None:
     one, other = ClickHouseServer(tmp_path / "one"), ClickHouseServer(tmp_path / "other")
     assert one.passwords != other.passwords
