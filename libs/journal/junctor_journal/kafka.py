@@ -167,6 +167,10 @@ class KafkaLog:
                 for name, code, *rest in answer.topic_errors:
                     if code not in {0, _TOPIC_EXISTS}:
                         raise LogUnavailable(f"topic {name} was not created: error {code} {rest}")
+                # Brokers hear of a new topic a moment after the controller has it.
+                names = {declaration.name for declaration in missing}
+                while not names <= set(await admin.list_topics()):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
         except _UNREACHABLE as error:
             raise LogUnavailable(f"Kafka at {self._bootstrap} did not create the topics") from error
         finally:
