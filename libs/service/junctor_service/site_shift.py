@@ -13,7 +13,6 @@ from junctor_journal.errors import JournalError, NotOwner
 
 from junctor_service.audit import Audit, Outcome
 from junctor_service.client import rpc
-from junctor_service.commands import service_error
 from junctor_service.errors import Code, ServiceError, invalid
 from junctor_service.heartbeats import Heard, Standing
 from junctor_service.shift_conditions import Lags, Lead, in_the_way
@@ -93,8 +92,7 @@ class SiteServicer(site_pb2_grpc.SiteServiceServicer):
 
     async def ShiftPartitions(self, request: pb.ShiftPartitionsRequest, context: Any) -> AsyncIterator[Told]:
         """Raises FAILED_PRECONDITION with every sentence that is in the way, before anything is passed on."""
-        with _journalled():
-            partitions = self._wanted(request)
+        partitions = self._wanted(request)
         answers = self._answers.setdefault(request.request_id, {})
         while len(self._answers) > _KEPT:
             del self._answers[next(iter(self._answers))]
@@ -129,8 +127,6 @@ class SiteServicer(site_pb2_grpc.SiteServiceServicer):
             await self._journal.hand_over(request.partition, request.to_site, SEAL_SECONDS)
         except NotOwner as error:
             raise ServiceError(Code.FAILED_PRECONDITION, str(error), reason="NOT_OWNER") from error
-        except JournalError as error:
-            raise service_error(error) from error
         return pb.HandOverPartitionResponse()
 
     def _wanted(self, request: pb.ShiftPartitionsRequest) -> Sequence[int]:
@@ -233,14 +229,3 @@ class SiteServicer(site_pb2_grpc.SiteServiceServicer):
             request_id=f"{request.request_id}/{partition}", partition=partition, to_site=request.to_site
         )
         await rpc(self._peer(address).HandOverPartition(asked, timeout=2 * SEAL_SECONDS))
-
-
-class _journalled:
-    """A journal that is still being read answers UNAVAILABLE."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, JournalError):
-            raise service_error(error) from error
