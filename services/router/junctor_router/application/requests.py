@@ -8,8 +8,6 @@ from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
 from junctor.router.v1 import router_pb2 as pb
-from junctor_journal.errors import JournalError
-from junctor_service.commands import service_error
 from junctor_service.errors import invalid, not_found
 
 from junctor_router.application.configuration import Configuration
@@ -48,9 +46,7 @@ class Requests:
 
     async def for_agent(self, request: Any, answer: type[R]) -> R:
         """Raises NOT_FOUND for an agent that the directory does not have."""
-        with_state = _Following()
-        with with_state:
-            pool = self._queries.pool_of_agent(request.tenant, request.agent_id)
+        pool = self._queries.pool_of_agent(request.tenant, request.agent_id)
         await self._feed.applied(request.tenant, pool, ("agent", request.agent_id))
         contact_id = getattr(request, "contact_id", "")
         return await self._commands.apply(request, stream=pool, correlation_id=contact_id, answer=answer)
@@ -86,19 +82,7 @@ class Requests:
         for look in range(LOOKS):
             if look:
                 await asyncio.sleep(LOOK_AGAIN_SECONDS)
-            with _Following():
-                pool = self._queries.pool_of_contact(tenant, contact_id)
+            pool = self._queries.pool_of_contact(tenant, contact_id)
             if pool is not None:
                 return pool
         raise not_found(f"The contact {contact_id!r} is not known, or was done some time ago.", reason="TASK_UNKNOWN")
-
-
-class _Following:
-    """Errors of a state that is still being read are the caller's to retry."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, JournalError):
-            raise service_error(error) from error

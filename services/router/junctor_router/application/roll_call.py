@@ -7,8 +7,6 @@ from typing import Any, Protocol
 
 from junctor.journal.v1 import journal_pb2
 from junctor.router.v1 import router_pb2 as pb
-from junctor_journal.errors import JournalError
-from junctor_service.commands import service_error
 from junctor_service.errors import invalid
 
 
@@ -38,14 +36,11 @@ class RollCalls:
         """The facts are in this site's log when it returns, whoever decides of them and when. Raises UNAVAILABLE (retry)."""
         if not 0 <= request.partition < max(self._journal.partitions, 1):
             raise invalid(f"There is no partition {request.partition}.", reason="PARTITION_UNKNOWN")
-        try:
-            pools = self._journal.state(request.partition).everywhere()
-            facts = [
-                self._fact(request, pool.state.tenant, pool.state.name, frozenset(pool.state.agents)) for pool in pools
-            ]
-            await asyncio.gather(*(self._journal.tell(fact) for fact in facts))
-        except JournalError as error:
-            raise service_error(error) from error
+        pools = self._journal.state(request.partition).everywhere()
+        facts = [
+            self._fact(request, pool.state.tenant, pool.state.name, frozenset(pool.state.agents)) for pool in pools
+        ]
+        await asyncio.gather(*(self._journal.tell(fact) for fact in facts))
         return pb.AnswerRollCallResponse()
 
     def _fact(

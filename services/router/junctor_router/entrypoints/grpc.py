@@ -10,8 +10,6 @@ from typing import Any
 from google.protobuf.any_pb2 import Any as PackedAny
 from junctor.router.v1 import router_pb2 as pb
 from junctor.router.v1 import router_pb2_grpc
-from junctor_journal.errors import JournalError
-from junctor_service.commands import service_error
 from junctor_service.errors import invalid, not_found
 from junctor_service.tokens import current_principal
 
@@ -80,26 +78,23 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
         return await self._roll_calls.answer(request)
 
     async def GetTask(self, request: pb.GetTaskRequest, context: Any) -> pb.GetTaskResponse:
-        with _answering():
-            task = self._queries.task(request.tenant, request.contact_id)
-            await self._queries.confirmed(request.tenant)
+        task = self._queries.task(request.tenant, request.contact_id)
+        await self._queries.confirmed(request.tenant)
         return pb.GetTaskResponse(task=task)
 
     async def GetAgent(self, request: pb.GetAgentRequest, context: Any) -> pb.GetAgentResponse:
-        with _answering():
-            agent = self._queries.agent(request.tenant, request.agent_id)
-            await self._queries.confirmed(request.tenant)
+        agent = self._queries.agent(request.tenant, request.agent_id)
+        await self._queries.confirmed(request.tenant)
         return pb.GetAgentResponse(agent=agent)
 
     async def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainResponse:
         if bool(request.contact_id) == bool(request.agent_id):
             raise invalid("Explain one contact or one agent.", reason="ONE_OF_TWO")
-        with _answering():
-            if request.contact_id:
-                why = self._queries.explain_contact(request.tenant, request.contact_id)
-            else:
-                why = self._queries.explain_agent(request.tenant, request.agent_id)
-            await self._queries.confirmed(request.tenant)
+        if request.contact_id:
+            why = self._queries.explain_contact(request.tenant, request.contact_id)
+        else:
+            why = self._queries.explain_agent(request.tenant, request.agent_id)
+        await self._queries.confirmed(request.tenant)
         return why
 
     async def WatchAgent(self, request: pb.WatchAgentRequest, context: Any) -> AsyncIterator[pb.WatchAgentResponse]:
@@ -115,8 +110,7 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
         tenant, agent_id = request.tenant, request.agent_id
         watch = self._changes.watch(tenant, agent_id)
         try:
-            with _answering():
-                partition, sent = self._queries.place_of_agent(tenant, agent_id)
+            partition, sent = self._queries.place_of_agent(tenant, agent_id)
             missed = None
             if request.after_seq:
                 missed = self._changes.since(tenant, agent_id, partition, request.after_seq)
@@ -145,17 +139,15 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
 
     async def WatchPool(self, request: pb.WatchPoolRequest, context: Any) -> AsyncIterator[pb.WatchPoolResponse]:
         """A view, then another one, or what has changed, after changes: at most one for each interval."""
-        with _answering():
-            if request.queue and self._queries.pool_of_queue(request.tenant, request.queue) is None:
-                raise not_found(f"The queue {request.queue!r} is not in the directory.", reason="QUEUE_UNKNOWN")
-            pool_view = PoolView(self._queries, self._changes, request)
+        if request.queue and self._queries.pool_of_queue(request.tenant, request.queue) is None:
+            raise not_found(f"The queue {request.queue!r} is not in the directory.", reason="QUEUE_UNKNOWN")
+        pool_view = PoolView(self._queries, self._changes, request)
         interval = max(request.interval_ms or DEFAULT_INTERVAL_MS, SHORTEST_INTERVAL_MS) / 1000
         while True:
             moved = asyncio.ensure_future(self._changes.moved(request.tenant))
             try:
-                with _answering():
-                    view = pool_view.next()
-                    await self._queries.confirmed(request.tenant)
+                view = pool_view.next()
+                await self._queries.confirmed(request.tenant)
                 if view is not None:
                     yield view
                 await asyncio.sleep(interval)
@@ -164,26 +156,13 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
                 moved.cancel()
 
     async def _snapshot(self, tenant: str, agent_id: str, partition: int) -> pb.WatchAgentResponse:
-        with _answering():
-            agent, seq = self._queries.agent(tenant, agent_id), self._queries.decided(partition)
-            await self._queries.confirmed(tenant)
+        agent, seq = self._queries.agent(tenant, agent_id), self._queries.decided(partition)
+        await self._queries.confirmed(tenant)
         return pb.WatchAgentResponse(agent=agent, partition=partition, seq=seq)
 
     async def _changed(self, change: AgentChange) -> pb.WatchAgentResponse:
         packed = PackedAny()
         packed.Pack(change.event)
-        with _answering():
-            agent = self._queries.agent(change.tenant, change.agent_id)
-            await self._queries.confirmed(change.tenant)
+        agent = self._queries.agent(change.tenant, change.agent_id)
+        await self._queries.confirmed(change.tenant)
         return pb.WatchAgentResponse(agent=agent, event=packed, partition=change.partition, seq=change.seq)
-
-
-class _answering:
-    """A state that is still being read answers UNAVAILABLE."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, JournalError):
-            raise service_error(error) from error
