@@ -63,7 +63,10 @@ def _no_evolve(state: Any, event: Any) -> Any:
 @dataclass(frozen=True, slots=True)
 class Aggregate(Generic[State]):
     """`tick`: what `decide` is given when `next_due` has passed. `rejected`: the domain's own exception of the shape of
-    `Rejected` (attributes `code` and `retryable` are optional there). `state`: the class of the state."""
+    `Rejected` (attributes `code` and `retryable` are optional there). `state`: the class of the state.
+
+    `beside(command, look)` gives the command to decide instead, by what other streams of the same partition hold: `look`
+    takes tenant and stream. Pure, as `decide`."""
 
     initial: Callable[[str, str], State]
     decide: Callable[[State, Any, int], Any]
@@ -73,6 +76,7 @@ class Aggregate(Generic[State]):
     is_live: Callable[[State], bool] = lambda state: True
     tick: Any = None
     rejected: type[Exception] = Rejected
+    beside: Callable[[Any, Callable[[str, str], State | None]], Any] | None = None
 
 
 class AggregateFold(Generic[State]):
@@ -114,6 +118,8 @@ class AggregateFold(Generic[State]):
 
     def _apply(self, key: StreamKey, body: Message, now: int, recorded: Recorded) -> Applied:
         command = self._mapping.to_domain(body)
+        if self._aggregate.beside is not None:
+            command = self._aggregate.beside(command, self.get)
         try:
             events, response, after = self._decide(key, command, now)
         except self._aggregate.rejected as error:

@@ -29,7 +29,8 @@ class Reactions:
     """A component: `react` gives the inputs that an event causes. At least once, in order per partition.
 
     `react` is pure and may not fail: an event that it fails on is logged, counted and passed over, so that one bad
-    event stops nothing; the inputs' ids derive from `event.id`, so that a repeat is recognised.
+    event stops nothing; the inputs' ids derive from `event.id`, so that a repeat is recognised. It may raise a retryable
+    `JournalError` where it needs a state that is not read yet: then it is asked again.
     """
 
     def __init__(self, name: str, subscription: Subscription, inputs: InputLog, react: React) -> None:
@@ -70,6 +71,7 @@ class Reactions:
             records = await self._subscription.getmany()
             if not records:
                 continue
+            generation = self._subscription.generation
             inputs: list[journal_pb2.Input] = []
             for record in records:
                 event = decode_event(record)
@@ -77,15 +79,23 @@ class Reactions:
                     self._passed_over("not a CloudEvent", record.topic, record.offset)
                     continue
                 try:
-                    inputs.extend(self._react(event))
+                    inputs += await self._caused_by(event)
                 except Exception:
                     log.exception("reaction failed", extra={"event_type": event.type, "event_id": event.id})
                     self._passed_over(event.type, record.topic, record.offset)
-            if await self._append(inputs):
+            if await self._append(inputs, generation):
                 await self._subscription.commit(records)
 
-    async def _append(self, inputs: Sequence[journal_pb2.Input]) -> bool:
-        generation = self._subscription.generation
+    async def _caused_by(self, event: Event) -> list[journal_pb2.Input]:
+        while True:
+            try:
+                return list(self._react(event))
+            except JournalError as error:
+                if not error.retryable:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _append(self, inputs: Sequence[journal_pb2.Input], generation: int) -> bool:
         while inputs:
             try:
                 await self._inputs.append_inputs(inputs)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import cast
 
 from google.protobuf.message import Message
+from junctor.journal.v1 import journal_pb2
 from junctor.omnichannel.v1 import omnichannel_pb2_grpc
 from junctor.router.v1 import router_pb2_grpc
 from junctor.site.v1 import arrivals_pb2_grpc
 from junctor_journal import topics
 from junctor_journal.aggregates import AggregateFold
-from junctor_journal.errors import JournalError
+from junctor_journal.errors import JournalError, Restoring
+from junctor_journal.ledger import Ledger
 from junctor_service.arrivals import STREAM, Arrivals, ArrivalServicer
 from junctor_service.commands import service_error
 from junctor_service.event_tail import EventTail
@@ -30,9 +32,10 @@ from junctor_omnichannel.application.effects import ConversationEffects
 from junctor_omnichannel.application.far_conversations import FarConversations
 from junctor_omnichannel.application.feed import Feed
 from junctor_omnichannel.application.mapping import new_fold
-from junctor_omnichannel.application.reactions import reactions
+from junctor_omnichannel.application.reactions import fenced_partition, reactions
 from junctor_omnichannel.application.returning import Returning, refused
 from junctor_omnichannel.domain.conversation import Conversation
+from junctor_omnichannel.domain.fence import stream_of
 from junctor_omnichannel.entrypoints.grpc import OmnichannelServicer
 from junctor_omnichannel.entrypoints.websocket import CustomerSockets
 from junctor_omnichannel.settings import OmnichannelSettings
@@ -62,12 +65,12 @@ def bind(settings: OmnichannelSettings) -> Service:
     effects = ConversationEffects(
         f.effects, RouterRouting(router, edge), report, followed, feed, f.telemetry, f.clock, settings.route_patience
     )
-    ledger = f.ledger(new_fold, effects)
+    ledger = f.ledger(new_fold, effects, route=lambda input: _partition_of(input, ledger.partitions))
     f.heartbeats()
     events = [topics.events("router")]
     if settings.other_site is not None:
         events.append(topics.of_site(settings.other_site, topics.events("omnichannel")))
-    f.react(events, reactions(f.commands.fact, edge))
+    f.react(events, reactions(f.commands.fact, edge, lambda partition: _fences(ledger, partition)))
     conversations = Conversations(widgets, f.commands, look, f.sealer, feed, f.clock.now_ms, settings.site)
     tokens = CustomerTokens(
         token_key(settings.customer_token_secret, settings.token_secret), settings.customer_token_lifetime
@@ -102,6 +105,20 @@ def bind(settings: OmnichannelSettings) -> Service:
         components=[sockets],
         before=before,
     )
+
+
+def _partition_of(input: journal_pb2.Input, partitions: int) -> int:
+    found = fenced_partition(input)
+    return topics.partition_for(input.tenant, input.stream, partitions) if found is None else found
+
+
+def _fences(ledger: Ledger, router_partition: int) -> list[int]:
+    """The fence as each partition of the journal has it. Raises `Restoring`."""
+    if not ledger.partitions:
+        raise Restoring("the journal of omnichannel is not read yet")
+    folds = [cast(AggregateFold[Conversation], ledger.state(own)) for own in range(ledger.partitions)]
+    lines = [fold.get(EVERY_TENANT, stream_of(router_partition)) for fold in folds]
+    return [line.fence if line is not None else 0 for line in lines]
 
 
 def _other_site(settings: OmnichannelSettings, f: Foundation) -> OtherSite | None:

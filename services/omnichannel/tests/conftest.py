@@ -117,8 +117,8 @@ class Site:
         finally:
             await channels.close()
 
-    async def router_says(self, event, tenant="demo"):
-        """Publishes an event as the router's relay does."""
+    async def router_says(self, event, tenant="demo", site_epoch=0):
+        """Publishes an event of the router's partition 0 as its relay does."""
         headers = {
             "ce_specversion": "1.0",
             "ce_id": str(uuid.uuid4()),
@@ -128,10 +128,11 @@ class Site:
             "ce_subject": "default",
             "ce_tenant": tenant,
             "ce_site": "a",
-            "ce_correlationid": event.contact_id,
+            "ce_correlationid": getattr(event, "contact_id", ""),
             "ce_causationid": "test",
             "ce_partition": "0",
             "ce_sequence": "1",
+            "ce_siteepoch": str(site_epoch),
             "content-type": "application/protobuf",
         }
         await self.log.producer().send(

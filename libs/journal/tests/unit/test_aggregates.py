@@ -228,3 +228,15 @@ def test_unknown_aggregate_parts_have_defaults():
     fold = AggregateFold(replace(aggregate, rejected=tally.Refused), MAPPING)
     apply(fold, tally_pb.RingRequest(at=3))
     assert fold.next_due() is None
+
+
+def test_a_command_is_decided_by_what_other_streams_of_the_partition_hold():
+    def doubled(command, look):
+        return replace(command, amount=2 * command.amount) if look("t", "switch") is not None else command
+
+    fold = fold_with(beside=doubled)
+    assert apply(fold, tally_pb.AddRequest(amount=1)).response.total == 1
+    apply(fold, tally_pb.AddRequest(amount=1), "switch")
+    copied = fold.copy()
+    assert apply(fold, tally_pb.AddRequest(amount=1)).response.total == 3
+    assert apply(copied, tally_pb.AddRequest(amount=1)).response.total == 3

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from junctor_journal.errors import LogUnavailable
+from junctor_journal.errors import LogUnavailable, Restoring
+from junctor_journal.log import Record
 from junctor_service import reactions
 from junctor_service.reactions import Reactions
 
@@ -42,3 +43,40 @@ async def test_a_start_without_kafka_waits_for_it_and_is_not_ready_until_then(mo
     assert (component.ready, kafka.tries) == (True, 3)
     await component.stop(0.0)
     assert not component.ready
+
+
+class OneRecord(LateKafka):
+    """A subscription with one event."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tries = 2
+        self.given, self.committed = False, asyncio.Event()
+
+    async def getmany(self) -> list[object]:
+        if self.given:
+            return await super().getmany()
+        self.given = True
+        headers = [("ce_id", b"e"), ("ce_type", b"junctor.journal.v1.EpochStarted")]
+        return [Record("events", 0, 0, 0, b"", b"", headers)]
+
+    async def commit(self, records: object) -> None:
+        self.committed.set()
+
+
+async def test_a_reaction_that_needs_a_state_waits_until_it_is_read(monkeypatch) -> None:
+    monkeypatch.setattr(reactions, "RETRY_SECONDS", 0)
+    asked = []
+
+    def react(event):
+        asked.append(event.id)
+        if len(asked) < 3:
+            raise Restoring("not read yet")
+        return []
+
+    kafka = OneRecord()
+    component = Reactions("router", kafka, None, react)  # type: ignore[arg-type]
+    await component.start()
+    await asyncio.wait_for(kafka.committed.wait(), 5)
+    assert (asked, component.failures) == (["e"] * 3, 0)
+    await component.stop(0.0)

@@ -8,7 +8,7 @@ from junctor.site.v1 import arrivals_pb2
 from junctor_journal.aggregates import Aggregate, AggregateFold
 from junctor_journal.mapping import Mapping
 
-from junctor_omnichannel.domain import commands, conversation, decide, events
+from junctor_omnichannel.domain import commands, conversation, decide, events, fence
 from junctor_omnichannel.domain.conversation import Conversation
 
 MAPPING = Mapping(protos=[omnichannel_pb2, contact_pb2, arrivals_pb2], domain=[events, commands])
@@ -26,6 +26,7 @@ def new_fold() -> AggregateFold[Conversation]:
             tick=commands.Tick(),
             rejected=decide.Rejected,
             state=Conversation,
+            beside=fence.fenced,
         ),
         MAPPING,
     )

@@ -1,8 +1,8 @@
-"""What the router's events mean for conversations, and that another site has one of ours."""
+"""What the router's events mean for conversations, that another site has one of ours, and which site epochs have begun."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from google.protobuf.message import Message
 from junctor.contact.v1 import contact_pb2
@@ -10,19 +10,33 @@ from junctor.journal.v1 import journal_pb2
 from junctor.omnichannel.v1 import omnichannel_pb2 as pb
 from junctor.router.v1 import router_pb2
 from junctor_journal.events import Event
+from junctor_journal.record import type_of
 from junctor_service.ids import edge_id
+from junctor_service.tokens import EVERY_TENANT
+
+from junctor_omnichannel.domain.fence import stream_of
 
 Fact = Callable[..., journal_pb2.Input]
 _CLOSED = "closed"
+_ROUTER = "/junctor/router"
+_EPOCH_SEEN = pb.EpochSeen.DESCRIPTOR.full_name
 
 
-def reactions(fact: Fact, edge: str) -> Callable[[Event], Iterable[journal_pb2.Input]]:
-    """`fact` makes an input; the result gives the inputs that an event causes. `edge`: this site's (`edge_id`)."""
+def reactions(
+    fact: Fact, edge: str, fences: Callable[[int], Sequence[int]]
+) -> Callable[[Event], Iterable[journal_pb2.Input]]:
+    """`fact` makes an input; the result gives the inputs that an event causes. `edge`: this site's (`edge_id`). `fences`
+    gives the fence of a partition of the router as each partition of the own journal has it; it raises a retryable
+    `JournalError` while that is not read."""
 
     def react(event: Event) -> Iterable[journal_pb2.Input]:
+        if event.source == _ROUTER:
+            yield from _seen(fact, event, fences(event.journal_partition))
         body = meaning(event.message, edge)
         if body is None:
             return
+        if isinstance(body, pb.ReservationReported | pb.TaskReported):
+            body.partition, body.site_epoch = max(event.journal_partition, 0), max(event.site_epoch, 0)
         contact: str = body.contact_id  # type: ignore[attr-defined]
         yield fact(
             body,
@@ -35,6 +49,28 @@ def reactions(fact: Fact, edge: str) -> Callable[[Event], Iterable[journal_pb2.I
         )
 
     return react
+
+
+def fenced_partition(input: journal_pb2.Input) -> int | None:
+    """The partition of the journal that an input about a fence is for; None for other inputs, which go by their stream."""
+    if type_of(input.body) != _EPOCH_SEEN:
+        return None
+    return pb.EpochSeen.FromString(input.body.value).journal_partition
+
+
+def _seen(fact: Fact, event: Event, fences: Sequence[int]) -> Iterable[journal_pb2.Input]:
+    """The site epoch of an event, for each partition of the journal whose fence is lower. It comes before what the event says,
+    and after all that counts of the epoch before: a relay publishes in the chain's order."""
+    partition, epoch = event.journal_partition, event.site_epoch
+    for own, fence in enumerate(fences):
+        if fence < epoch:
+            yield fact(
+                pb.EpochSeen(partition=partition, site_epoch=epoch, journal_partition=own),
+                id=f"omnichannel/fence/{partition}/{epoch}/{own}",
+                tenant=EVERY_TENANT,
+                stream=stream_of(partition),
+                causation_id=event.id,
+            )
 
 
 def meaning(event: Message | None, edge: str) -> Message | None:

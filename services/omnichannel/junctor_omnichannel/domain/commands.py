@@ -143,6 +143,8 @@ class ReservationReported:
     agent_id: str
     accepted: bool
     cause: str = ""
+    partition: int = 0
+    site_epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,22 @@ class TaskReported:
     disposition: str = ""
     prompt: str = ""
     queue: str = ""
+    partition: int = 0
+    site_epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EpochSeen:
+    """To the stream of the fence of a router's partition alone, which is no conversation (see `fence`)."""
+
+    partition: int
+    site_epoch: int
+    journal_partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """What takes the place of a word of the router that a later site epoch has made void."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +203,8 @@ Command = (
     | PresenceReported
     | ReservationReported
     | TaskReported
+    | EpochSeen
+    | Overtaken
     | StepDone
     | StepFailed
     | Tick

@@ -63,6 +63,8 @@ class Conversation:
     forgotten: bool = False
     away_percent: int = 0
     """Of the stream of the share of arrivals alone: what is sent to the other site."""
+    fence: int = 0
+    """Of the stream of a fence alone: the highest site epoch seen of that partition of the router."""
 
     @property
     def open(self) -> bool:
@@ -108,6 +110,8 @@ def evolve(state: Conversation, event: e.Event) -> Conversation:
             return state
         case e.ArrivalShareChanged():
             return replace(state, away_percent=event.percent)
+        case e.FenceRaised():
+            return replace(state, fence=event.site_epoch)
         case e.ContactOpened():
             return replace(state, active_at=event.arrived_at)
         case e.SegmentStarted():

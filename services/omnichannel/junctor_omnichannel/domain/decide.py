@@ -43,6 +43,11 @@ def decide(state: Conversation, command: c.Command, now: int) -> Decision:
             _reservation(turn, command)
         case c.TaskReported():
             _task(turn, command)
+        case c.EpochSeen():
+            if command.site_epoch > state.fence:
+                turn.emit(e.FenceRaised(command.partition, command.site_epoch))
+        case c.Overtaken():
+            pass
         case c.StepDone():
             turn.cleared(command.step)
         case c.StepFailed():

@@ -59,6 +59,12 @@ class ArrivalShareChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class FenceRaised:
+    partition: int
+    site_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class BotTurnTaken:
     tenant: str
     contact_id: str
@@ -230,6 +236,7 @@ Event = (
     | ConversationAdopted
     | ConversationMoved
     | ArrivalShareChanged
+    | FenceRaised
     | Reattached
     | BotTurnTaken
     | CustomerPresenceChanged

@@ -694,6 +694,8 @@ class ReservationReported(_message.Message):
     AGENT_ID_FIELD_NUMBER: _builtins.int
     ACCEPTED_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
+    SITE_EPOCH_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """The contact."""
     reservation_id: _builtins.str
@@ -704,6 +706,10 @@ class ReservationReported(_message.Message):
     """True where it is accepted."""
     cause: _builtins.str
     """Why it ended."""
+    partition: _builtins.int
+    """The router's partition that decided it."""
+    site_epoch: _builtins.int
+    """The site epoch under which it was decided; 0 where there is one site, or it is not known."""
     def __init__(
         self,
         *,
@@ -712,10 +718,12 @@ class ReservationReported(_message.Message):
         agent_id: _builtins.str = ...,
         accepted: _builtins.bool = ...,
         cause: _builtins.str = ...,
+        partition: _builtins.int = ...,
+        site_epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "agent_id", b"agent_id", "cause", b"cause", "contact_id", b"contact_id", "reservation_id", b"reservation_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "agent_id", b"agent_id", "cause", b"cause", "contact_id", b"contact_id", "partition", b"partition", "reservation_id", b"reservation_id", "site_epoch", b"site_epoch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -732,6 +740,8 @@ class TaskReported(_message.Message):
     DISPOSITION_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
     QUEUE_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
+    SITE_EPOCH_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """The contact."""
     state: _builtins.str
@@ -742,6 +752,10 @@ class TaskReported(_message.Message):
     """Text or text id of the overflow."""
     queue: _builtins.str
     """The queue, where the contact is in line again."""
+    partition: _builtins.int
+    """The router's partition that decided it."""
+    site_epoch: _builtins.int
+    """The site epoch under which it was decided; 0 where there is one site."""
     def __init__(
         self,
         *,
@@ -750,14 +764,46 @@ class TaskReported(_message.Message):
         disposition: _builtins.str = ...,
         prompt: _builtins.str = ...,
         queue: _builtins.str = ...,
+        partition: _builtins.int = ...,
+        site_epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "disposition", b"disposition", "prompt", b"prompt", "queue", b"queue", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "disposition", b"disposition", "partition", b"partition", "prompt", b"prompt", "queue", b"queue", "site_epoch", b"site_epoch", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TaskReported: _TypeAlias = TaskReported  # noqa: Y015
+
+@_typing.final
+class EpochSeen(_message.Message):
+    """Input, one for each partition of the journal: a site epoch has begun in a partition of the router."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTITION_FIELD_NUMBER: _builtins.int
+    SITE_EPOCH_FIELD_NUMBER: _builtins.int
+    JOURNAL_PARTITION_FIELD_NUMBER: _builtins.int
+    partition: _builtins.int
+    """The router's partition."""
+    site_epoch: _builtins.int
+    """The site epoch."""
+    journal_partition: _builtins.int
+    """The partition of this journal that is to know of it."""
+    def __init__(
+        self,
+        *,
+        partition: _builtins.int = ...,
+        site_epoch: _builtins.int = ...,
+        journal_partition: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["journal_partition", b"journal_partition", "partition", b"partition", "site_epoch", b"site_epoch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EpochSeen: _TypeAlias = EpochSeen  # noqa: Y015
 
 @_typing.final
 class CustomerReattached(_message.Message):
@@ -1024,6 +1070,34 @@ class ConversationOpened(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConversationOpened: _TypeAlias = ConversationOpened  # noqa: Y015
+
+@_typing.final
+class FenceRaised(_message.Message):
+    """Nothing that a partition of the router decided under an earlier site epoch is taken from here on in this partition of the
+    journal.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTITION_FIELD_NUMBER: _builtins.int
+    SITE_EPOCH_FIELD_NUMBER: _builtins.int
+    partition: _builtins.int
+    """The router's partition."""
+    site_epoch: _builtins.int
+    """The site epoch."""
+    def __init__(
+        self,
+        *,
+        partition: _builtins.int = ...,
+        site_epoch: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["partition", b"partition", "site_epoch", b"site_epoch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FenceRaised: _TypeAlias = FenceRaised  # noqa: Y015
 
 @_typing.final
 class ConversationAdopted(_message.Message):
