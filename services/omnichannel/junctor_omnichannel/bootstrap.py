@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from google.protobuf.message import Message
@@ -17,7 +18,7 @@ from junctor_service.arrivals import STREAM, Arrivals, ArrivalServicer
 from junctor_service.commands import service_error
 from junctor_service.event_tail import EventTail
 from junctor_service.foundation import Foundation
-from junctor_service.heartbeats import FarEdge
+from junctor_service.heartbeats import FarEdge, Heartbeats
 from junctor_service.ids import edge_id
 from junctor_service.run import Service
 from junctor_service.settings import by_site
@@ -25,14 +26,16 @@ from junctor_service.tokens import EVERY_TENANT
 
 from junctor_omnichannel.adapters.customer_tokens import CustomerTokens, token_key
 from junctor_omnichannel.adapters.directory_widgets import DirectoryWidgets
-from junctor_omnichannel.adapters.other_site import OtherSite
+from junctor_omnichannel.adapters.other_site import OtherSite, connects
 from junctor_omnichannel.adapters.router import RouterRouting
+from junctor_omnichannel.application.catching_up import CatchingUp
 from junctor_omnichannel.application.conversations import Conversations
 from junctor_omnichannel.application.effects import ConversationEffects
 from junctor_omnichannel.application.far_conversations import FarConversations
 from junctor_omnichannel.application.feed import Feed
+from junctor_omnichannel.application.greetings import Greeter, journal_partition_of
 from junctor_omnichannel.application.mapping import new_fold
-from junctor_omnichannel.application.reactions import fenced_partition, reactions
+from junctor_omnichannel.application.reactions import reactions
 from junctor_omnichannel.application.returning import Returning, refused
 from junctor_omnichannel.domain.conversation import Conversation
 from junctor_omnichannel.domain.fence import stream_of
@@ -62,16 +65,38 @@ def bind(settings: OmnichannelSettings) -> Service:
     router = cast(
         "router_pb2_grpc.RouterServiceAsyncStub", f.stub(router_pb2_grpc.RouterServiceStub, settings.router_address)
     )
+    beats = f.heartbeats(hears=True)
+    catching_up = _catching_up(settings, f, beats, lambda: ledger)
     effects = ConversationEffects(
-        f.effects, RouterRouting(router, edge), report, followed, feed, f.telemetry, f.clock, settings.route_patience
+        f.effects,
+        RouterRouting(router, edge),
+        report,
+        followed,
+        feed,
+        f.telemetry,
+        f.clock,
+        settings.route_patience,
+        *([catching_up.see] if catching_up else []),
     )
     ledger = f.ledger(new_fold, effects, route=lambda input: _partition_of(input, ledger.partitions))
-    f.heartbeats()
     events = [topics.events("router")]
     if settings.other_site is not None:
         events.append(topics.of_site(settings.other_site, topics.events("omnichannel")))
+    if settings.other_site is not None and beats is not None:
+        beats.listen(
+            Greeter(settings.other_site, f.commands.fact, lambda: ledger.partitions, ledger.append_inputs).hear
+        )
     f.react(events, reactions(f.commands.fact, edge, lambda partition: _fences(ledger, partition)))
-    conversations = Conversations(widgets, f.commands, look, f.sealer, feed, f.clock.now_ms, settings.site)
+    conversations = Conversations(
+        widgets,
+        f.commands,
+        look,
+        f.sealer,
+        feed,
+        f.clock.now_ms,
+        settings.site,
+        *([catching_up.check] if catching_up else []),
+    )
     tokens = CustomerTokens(
         token_key(settings.customer_token_secret, settings.token_secret), settings.customer_token_lifetime
     )
@@ -83,7 +108,7 @@ def bind(settings: OmnichannelSettings) -> Service:
         found = followed(EVERY_TENANT, STREAM)
         return found.away_percent if found is not None else 0
 
-    edges = FarEdge("omnichannel", f.heartbeats(hears=True), f.clock.monotonic)
+    edges = FarEdge("omnichannel", beats, f.clock.monotonic)
     arrivals = Arrivals(settings.other_site, share, edges.lives)
     far, heard, before = FarConversations(), None, []
     if settings.other_site is not None:
@@ -102,13 +127,34 @@ def bind(settings: OmnichannelSettings) -> Service:
                 ArrivalServicer(arrivals, f.commands, f.audit),
             ),
         ],
-        components=[sockets],
+        components=[*([catching_up] if catching_up else []), sockets],
         before=before,
     )
 
 
+def _catching_up(
+    settings: OmnichannelSettings, f: Foundation, beats: Heartbeats | None, ledger: Callable[[], Ledger]
+) -> CatchingUp | None:
+    """None where there is one site, or where the other one's address is not known."""
+    addresses = tuple(by_site(settings.other_sites).values())
+    if settings.other_site is None or beats is None or not addresses:
+        return None
+
+    async def reached() -> bool:
+        return await connects(f.channels.channel(addresses[0]))
+
+    return CatchingUp(
+        beats.process,
+        reached,
+        lambda tenant, contact: ledger().partition_of(tenant, contact),
+        lambda: ledger().partitions,
+        f.clock.now_ms,
+        f.clock.monotonic,
+    )
+
+
 def _partition_of(input: journal_pb2.Input, partitions: int) -> int:
-    found = fenced_partition(input)
+    found = journal_partition_of(input)
     return topics.partition_for(input.tenant, input.stream, partitions) if found is None else found
 
 

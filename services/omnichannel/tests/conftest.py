@@ -76,7 +76,8 @@ class Site:
 
     async def process(self, **settings):
         """A new process of omnichannel; `.grpc` and `.web` are its addresses."""
-        grpc_address, web = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        grpc_address = settings.get("JUNCTOR_OMNICHANNEL__GRPC_LISTEN", f"127.0.0.1:{free_port()}")
+        web = f"127.0.0.1:{free_port()}"
         issuer = f"http://127.0.0.1:{self.issuer.server_address[1]}"
         environment = {
             "JUNCTOR_KAFKA_BOOTSTRAP": self.bootstrap,
@@ -99,6 +100,10 @@ class Site:
         await self.ready(child)
         return child
 
+    async def prepare(self, log):
+        """Makes another site's broker ready as this one's is."""
+        await prepare(log)
+
     async def ready(self, child):
         async with asyncio.timeout(40):
             while not await health.serving(child.grpc):
@@ -117,8 +122,8 @@ class Site:
         finally:
             await channels.close()
 
-    async def router_says(self, event, tenant="demo", site_epoch=0):
-        """Publishes an event of the router's partition 0 as its relay does."""
+    async def router_says(self, event, tenant="demo", site_epoch=0, log=None):
+        """Publishes an event of the router's partition 0 as its relay does; `log` is another site's."""
         headers = {
             "ce_specversion": "1.0",
             "ce_id": str(uuid.uuid4()),
@@ -135,12 +140,16 @@ class Site:
             "ce_siteepoch": str(site_epoch),
             "content-type": "application/protobuf",
         }
-        await self.log.producer().send(
-            topics.events("router"),
-            topics.key_of(tenant, "default"),
-            event.SerializeToString(),
-            [(name, value.encode()) for name, value in headers.items()],
-            partition=0,
+        await (
+            (log or self.log)
+            .producer()
+            .send(
+                topics.events("router"),
+                topics.key_of(tenant, "default"),
+                event.SerializeToString(),
+                [(name, value.encode()) for name, value in headers.items()],
+                partition=0,
+            )
         )
 
     async def binds(self, customer, agent="alice"):
@@ -179,19 +188,22 @@ class Site:
         return found
 
 
+async def prepare(log):
+    """Topics, widgets and a bot."""
+    await log.ensure_topics([one for one in topics.declared(ROOT / "topics.yaml") if one.name in TOPICS])
+    writer = StateWriter(log, topics.state("directory"))
+    values = [directory_pb2.Value(id=id, widget=widget) for id, widget in WIDGETS.items()]
+    for value in [*values, directory_pb2.Value(id="greeter", bot=BOT)]:
+        kind = value.WhichOneof("kind")
+        await writer.put("demo", kind, value.id, directory_pb2.DirectoryValue(tenant="demo", version=1, value=value))
+
+
 @asynccontextmanager
 async def running(folder):
     async with KafkaServer(folder / "kafka", heap_mb=256) as kafka:
         log = KafkaLog(kafka.bootstrap, client_id="test")
         await log.start()
-        await log.ensure_topics([one for one in topics.declared(ROOT / "topics.yaml") if one.name in TOPICS])
-        writer = StateWriter(log, topics.state("directory"))
-        values = [directory_pb2.Value(id=id, widget=widget) for id, widget in WIDGETS.items()]
-        for value in [*values, directory_pb2.Value(id="greeter", bot=BOT)]:
-            kind = value.WhichOneof("kind")
-            await writer.put(
-                "demo", kind, value.id, directory_pb2.DirectoryValue(tenant="demo", version=1, value=value)
-            )
+        await prepare(log)
         issuer = Issuer("127.0.0.1", 0, folder)
         threading.Thread(target=issuer.serve_forever, daemon=True).start()
         router, server = Router(), grpc.aio.server()

@@ -5,6 +5,7 @@ People have tokens of one issuer, whom both sites trust: the other site admits t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,7 +14,18 @@ from junctor_service.client import rpc
 from junctor_service.errors import from_rpc_error
 
 FORWARDED = "x-junctor-forwarded-by"
+CONNECT_SECONDS = 2.0
 _CARRIED = ("authorization", "x-junctor-tenant", "traceparent")
+
+
+async def connects(channel: Any) -> bool:
+    """Whether the channel is connected, or is within CONNECT_SECONDS."""
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await channel.channel_ready()
+    except TimeoutError:
+        return False
+    return True
 
 
 class OtherSite:

@@ -44,7 +44,8 @@ class Widgets(Protocol):
 
 
 class Conversations:
-    """`look(tenant, contact)` gives the followed conversation; it raises a retryable error while there is no state."""
+    """`look(tenant, contact)` gives the followed conversation; it raises a retryable error while there is no state. `check`
+    raises one before anything is written into a conversation that may be out of date here (see `catching_up`)."""
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Conversations:
         feed: Feed,
         now_ms: Callable[[], int],
         site: str,
+        check: Callable[[Conversation | None], None] = lambda conversation: None,
     ) -> None:
         self._widgets = widgets
         self._commands = commands
@@ -63,6 +65,7 @@ class Conversations:
         self._feed = feed
         self._now_ms = now_ms
         self._site = site
+        self._check = check
 
     async def open(self, request: pb.OpenConversationRequest) -> pb.OpenConversationResponse:
         """Begins a conversation; a repeat changes nothing. Raises NOT_FOUND for an unknown widget."""
@@ -81,6 +84,7 @@ class Conversations:
         command.CopyFrom(request)
         command.ClearField("reading")
         conversation = self._look(request.tenant, request.contact_id)
+        self._check(conversation)
         bot = ""
         if conversation is None or not conversation.state:
             self._complete(command)
@@ -97,6 +101,7 @@ class Conversations:
         _require(request.contact_id, "contact_id")
         _require(request.agent_id, "agent_id")
         check_text(request.text)
+        self._check(self._look(request.tenant, request.contact_id))
         return await self._apply(request, pb.SendMessageResponse)
 
     async def close(self, request: pb.CloseConversationRequest) -> pb.CloseConversationResponse:
@@ -107,6 +112,7 @@ class Conversations:
                 f"'{request.cause}' is no cause; causes: {', '.join(CLOSE_CAUSES)}.",
                 FieldViolation("cause", "an unknown cause"),
             )
+        self._check(self._look(request.tenant, request.contact_id))
         return await self._apply(request, pb.CloseConversationResponse)
 
     def here(self, tenant: str, contact_id: str) -> bool:

@@ -49,7 +49,8 @@ class GivenUp(Exception):
 
 
 class ConversationEffects:
-    """`look` gives the followed state; `patience` is in seconds and holds for asking for an agent."""
+    """`look` gives the followed state; `patience` is in seconds and holds for asking for an agent. `see` is given
+    each entry of the journal."""
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class ConversationEffects:
         telemetry: Telemetry,
         clock: Clock,
         patience: float,
+        see: Callable[[int, Any], None] = lambda partition, entry: None,
     ) -> None:
         self._tasks = tasks
         self._routing = routing
@@ -70,9 +72,11 @@ class ConversationEffects:
         self._telemetry = telemetry
         self._clock = clock
         self._patience = patience
+        self._see = see
         self._one_at_a_time: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     def on_entry(self, partition: int, entry: Any, mine: bool) -> None:
+        self._see(partition, entry)
         self._feed.changed(entry.tenant, entry.stream)
         if not mine:
             return

@@ -10,16 +10,15 @@ from junctor.journal.v1 import journal_pb2
 from junctor.omnichannel.v1 import omnichannel_pb2 as pb
 from junctor.router.v1 import router_pb2
 from junctor_journal.events import Event
-from junctor_journal.record import type_of
 from junctor_service.ids import edge_id
 from junctor_service.tokens import EVERY_TENANT
 
+from junctor_omnichannel.application.greetings import greeting_read
 from junctor_omnichannel.domain.fence import stream_of
 
 Fact = Callable[..., journal_pb2.Input]
 _CLOSED = "closed"
 _ROUTER = "/junctor/router"
-_EPOCH_SEEN = pb.EpochSeen.DESCRIPTOR.full_name
 
 
 def reactions(
@@ -32,6 +31,9 @@ def reactions(
     def react(event: Event) -> Iterable[journal_pb2.Input]:
         if event.source == _ROUTER:
             yield from _seen(fact, event, fences(event.journal_partition))
+        if isinstance(event.message, pb.ProcessGreeted) and edge == edge_id("omnichannel", event.message.site):
+            yield greeting_read(fact, event, event.message)
+            return
         body = meaning(event.message, edge)
         if body is None:
             return
@@ -49,13 +51,6 @@ def reactions(
         )
 
     return react
-
-
-def fenced_partition(input: journal_pb2.Input) -> int | None:
-    """The partition of the journal that an input about a fence is for; None for other inputs, which go by their stream."""
-    if type_of(input.body) != _EPOCH_SEEN:
-        return None
-    return pb.EpochSeen.FromString(input.body.value).journal_partition
 
 
 def _seen(fact: Fact, event: Event, fences: Sequence[int]) -> Iterable[journal_pb2.Input]:

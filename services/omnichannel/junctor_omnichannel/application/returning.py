@@ -81,7 +81,9 @@ class Returning:
         known = self._look(place.tenant, place.contact_id)
         if known is not None and known.moved_to:
             raise self.elsewhere(known.moved_to)
-        if (known is not None and known.state) or place.site in {"", self._site} or self._heard is None:
+        if known is not None and known.state and known.leg >= place.leg:
+            return
+        if place.site in {"", self._site} or self._heard is None:
             return
         if self._heard(place.site):
             raise self.elsewhere(place.site)

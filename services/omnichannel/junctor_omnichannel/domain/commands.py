@@ -170,6 +170,21 @@ class EpochSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessCame:
+    """To the stream of greetings alone, as `GreetingRead`."""
+
+    site: str
+    process: str
+    journal_partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class GreetingRead:
+    process: str
+    journal_partition: int
+
+
+@dataclass(frozen=True, slots=True)
 class Overtaken:
     """What takes the place of a word of the router that a later site epoch has made void."""
 
@@ -204,6 +219,8 @@ Command = (
     | ReservationReported
     | TaskReported
     | EpochSeen
+    | ProcessCame
+    | GreetingRead
     | Overtaken
     | StepDone
     | StepFailed

@@ -106,7 +106,7 @@ def evolve(state: Conversation, event: e.Event) -> Conversation:
             return replace(
                 state, state="closed", moved_to=event.site, leg=event.leg, closed_at=event.at, owed=(), task="over"
             )
-        case e.Reattached():
+        case e.Reattached() | e.ProcessGreeted():
             return state
         case e.ArrivalShareChanged():
             return replace(state, away_percent=event.percent)

@@ -46,7 +46,9 @@ def decide(state: Conversation, command: c.Command, now: int) -> Decision:
         case c.EpochSeen():
             if command.site_epoch > state.fence:
                 turn.emit(e.FenceRaised(command.partition, command.site_epoch))
-        case c.Overtaken():
+        case c.ProcessCame():
+            turn.emit(e.ProcessGreeted(command.site, command.process))
+        case c.Overtaken() | c.GreetingRead():
             pass
         case c.StepDone():
             turn.cleared(command.step)

@@ -65,6 +65,12 @@ class FenceRaised:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessGreeted:
+    site: str
+    process: str
+
+
+@dataclass(frozen=True, slots=True)
 class BotTurnTaken:
     tenant: str
     contact_id: str
@@ -237,6 +243,7 @@ Event = (
     | ConversationMoved
     | ArrivalShareChanged
     | FenceRaised
+    | ProcessGreeted
     | Reattached
     | BotTurnTaken
     | CustomerPresenceChanged

@@ -8,8 +8,9 @@ from junctor.journal.v1 import journal_pb2
 from junctor.omnichannel.v1 import omnichannel_pb2 as pb
 from junctor.router.v1 import router_pb2
 from junctor_journal.inputs import new_input
+from junctor_omnichannel.application.greetings import journal_partition_of
 from junctor_omnichannel.application.mapping import MAPPING, new_fold
-from junctor_omnichannel.application.reactions import fenced_partition, reactions
+from junctor_omnichannel.application.reactions import reactions
 from junctor_omnichannel.domain import commands as c
 
 ENTRY = c.EntryPoint("", "chat", "", "en")
@@ -82,7 +83,7 @@ def event(message, site_epoch):
 
 def react(fences, message, site_epoch):
     found = reactions(new_input, "omnichannel/a", lambda partition: fences)(event(message, site_epoch))
-    return [(input.stream, input.id, fenced_partition(input)) for input in found]
+    return [(input.stream, input.id, journal_partition_of(input)) for input in found]
 
 
 def test_every_partition_of_the_journal_hears_of_an_epoch_that_began_and_of_one_that_a_message_shows():

@@ -98,6 +98,16 @@ async def test_who_is_here_already_or_was_never_away_stays():
     assert world.told == []
 
 
+async def test_a_token_of_a_later_leg_shows_that_what_is_known_here_is_out_of_date():
+    stale = Conversation("demo", "x", state="with_agent", leg=1)
+    later = Place("demo", "x", "a", 2, 1_000, "loans")
+    with pytest.raises(Elsewhere):
+        await World(heard=True, here=stale).returning.come_back(later, "web")
+    world = World(here=stale)
+    await world.returning.come_back(later, "web")
+    assert [told.leg for told in world.told] == [3]
+
+
 def test_conversations_that_are_over_or_have_moved_are_forgotten():
     world = World()
     world.happens(OPENED)

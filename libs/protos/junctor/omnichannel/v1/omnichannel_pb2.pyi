@@ -1072,6 +1072,88 @@ class ConversationOpened(_message.Message):
 Global___ConversationOpened: _TypeAlias = ConversationOpened  # noqa: Y015
 
 @_typing.final
+class ProcessCame(_message.Message):
+    """Input, one for each partition of the journal: a process of the other site's omnichannel is heard that was not before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SITE_FIELD_NUMBER: _builtins.int
+    PROCESS_FIELD_NUMBER: _builtins.int
+    JOURNAL_PARTITION_FIELD_NUMBER: _builtins.int
+    site: _builtins.str
+    """The other site."""
+    process: _builtins.str
+    """The process, as its heartbeats name it."""
+    journal_partition: _builtins.int
+    """The partition of this journal that is to greet it."""
+    def __init__(
+        self,
+        *,
+        site: _builtins.str = ...,
+        process: _builtins.str = ...,
+        journal_partition: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["journal_partition", b"journal_partition", "process", b"process", "site", b"site"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProcessCame: _TypeAlias = ProcessCame  # noqa: Y015
+
+@_typing.final
+class ProcessGreeted(_message.Message):
+    """A process of the other site's omnichannel is greeted: what this site did before, in this partition, comes before this."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SITE_FIELD_NUMBER: _builtins.int
+    PROCESS_FIELD_NUMBER: _builtins.int
+    site: _builtins.str
+    """The other site."""
+    process: _builtins.str
+    """The process."""
+    def __init__(
+        self,
+        *,
+        site: _builtins.str = ...,
+        process: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["process", b"process", "site", b"site"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProcessGreeted: _TypeAlias = ProcessGreeted  # noqa: Y015
+
+@_typing.final
+class GreetingRead(_message.Message):
+    """Input: the other site's greeting is read here, and with it all that came before it in that partition."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESS_FIELD_NUMBER: _builtins.int
+    JOURNAL_PARTITION_FIELD_NUMBER: _builtins.int
+    process: _builtins.str
+    """The process of this site that was greeted."""
+    journal_partition: _builtins.int
+    """The partition."""
+    def __init__(
+        self,
+        *,
+        process: _builtins.str = ...,
+        journal_partition: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["journal_partition", b"journal_partition", "process", b"process"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GreetingRead: _TypeAlias = GreetingRead  # noqa: Y015
+
+@_typing.final
 class FenceRaised(_message.Message):
     """Nothing that a partition of the router decided under an earlier site epoch is taken from here on in this partition of the
     journal.
