@@ -12,15 +12,15 @@
 - calendar, the tenant's time zone: hold for contacts that come; who is in line at closing time is served.
 - the tenant's interruptions: hold for what is offered from then on; what is parked by them no longer is resumed.
 
-Large changes are worked off in slices, SLICE tasks and agents at a time, so that no input waits for long behind them;
-until its turn comes a contact stands in its old line.
+Large changes are worked off in slices, SLICE tasks and agents at a time, agents first, so that no input waits for long
+behind them; until its turn comes a contact stands in its old line and an agent is read as before (`sweeps`).
 """
 
 from __future__ import annotations
 
 from heapq import nsmallest
 
-from junctor_router.domain import agent_commands, business_hours, matching
+from junctor_router.domain import agent_commands, business_hours, matching, sweeps
 from junctor_router.domain.agent import Agent, read_attributes
 from junctor_router.domain.attribute_index import Member
 from junctor_router.domain.capacity import MATRIX
@@ -38,10 +38,12 @@ from junctor_router.domain.configuration import (
 from junctor_router.domain.events import ConfigurationApplied
 from junctor_router.domain.plan import compile_plan, overflow_queue
 from junctor_router.domain.pool_state import PoolState, Queue
+from junctor_router.domain.sweeps import AttributeSweep, InterruptionSweep
 from junctor_router.domain.values import AttributeType, TaskState, invalid
 
-SLICE = 100
+SLICE = 50
 _QUEUE_GONE = "queue_gone"
+_SWEPT = "value_changed"
 KINDS: dict[str, type[Value]] = {
     "queue": QueueValue,
     "plan": PlanValue,
@@ -93,7 +95,13 @@ def change(pool: PoolState, command: ConfigurationChanged) -> None:
 
 def work_off(pool: PoolState) -> None:
     """One slice of what changed values have left to do, in a fixed order."""
-    for kind, id in nsmallest(SLICE, pool.rework):
+    found = nsmallest(SLICE, pool.rework)
+    if pool.sweeps and (not found or found[0][0] != "agent"):
+        _sweep(pool)
+        found = nsmallest(SLICE, pool.rework)
+    if pool.sweeps:
+        found = [key for key in found if key[0] == "agent"]
+    for kind, id in found:
         cause = pool.rework.pop((kind, id))
         pool.dirty.add((kind, id))
         if kind == "agent":
@@ -107,6 +115,15 @@ def work_off(pool: PoolState) -> None:
                 matching.overflow_to_treatment(pool, task, "message", "")
             else:
                 matching.again(pool, task)
+
+
+def _sweep(pool: PoolState) -> None:
+    """Marks those whom the oldest sweep concerns, of the next agents by id."""
+    sweep = pool.sweeps[0]
+    for id in sweeps.advance(pool.sweeps, pool.agent_ids):
+        if sweep.concerns(pool.agents[id]):
+            pool.rework["agent", id] = _SWEPT
+            pool.dirty.add(("agent", id))
 
 
 def _queue(pool: PoolState, id: str, version: int, value: QueueValue | None) -> list[str]:
@@ -165,7 +182,8 @@ def _agent(pool: PoolState, id: str, value: AgentValue | None) -> list[str]:
                 pool.forget_agent(agent)
         return []
     if agent is None:
-        agent = pool.agents[id] = Agent(id, value, Member(id, {}), since=pool.now)
+        agent = Agent(id, value, Member(id, {}), since=pool.now)
+        pool.know_agent(agent)
     agent.value, agent.deleted = value, False
     agent.set_slots()
     return _reread(pool, agent)
@@ -184,10 +202,7 @@ def _attribute(pool: PoolState, id: str, value: AttributeValue | None) -> None:
     for name, plan in pool.plans.items():
         if plan.looks_at(id):
             pool.plans[name] = compile_plan(name, plan.version, plan.value, pool.parse, pool.attributes)
-    for agent in pool.agents.values():
-        if id in agent.value.attributes:
-            pool.rework["agent", agent.id] = "attribute_changed"
-            pool.touch_agent(agent)
+    pool.sweeps.append(AttributeSweep(id, before))
     _rework_tasks(pool, set(pool.queues), matching.PLAN_CHANGED)
 
 
@@ -208,15 +223,13 @@ def _calendar(pool: PoolState, id: str, value: CalendarValue | None) -> list[str
 
 def _tenant(pool: PoolState, value: TenantValue) -> None:
     moved = value.interruptions != pool.tenant_value.interruptions
-    pool.tenant_value, pool.matrix = value, MATRIX.changed(value.interruptions)
     if moved:
-        for agent in pool.agents.values():
-            pool.rework["agent", agent.id] = "interruptions_changed"
-            pool.touch_agent(agent)
+        pool.sweeps.append(InterruptionSweep(pool.tenant_value.interruptions))
+    pool.tenant_value, pool.matrix = value, MATRIX.changed(value.interruptions)
 
 
 def _reread(pool: PoolState, agent: Agent) -> list[str]:
-    attributes, warnings = read_attributes(agent.value, pool.attributes)
+    attributes, warnings = read_attributes(agent.value, sweeps.types_for(agent.id, pool.sweeps, pool.attributes))
     if attributes != agent.member.attributes:
         pool.ranking.set_attributes(agent.member, attributes)
         pool.index.set_attributes(agent.member, attributes)
@@ -230,6 +243,6 @@ def _rework_tasks(pool: PoolState, queues: set[str], cause: str) -> None:
     """Who is in line, line by line: they are far fewer than all contacts."""
     for queue in queues:
         for line in pool.lines.by_queue.get(queue, {}).values():
-            for _, _, contact_id in line.entries:
-                pool.rework["task", contact_id] = cause
-                pool.touch_task(pool.tasks[contact_id])
+            rows = [("task", contact_id) for _, _, contact_id in line.entries]
+            pool.rework.update(dict.fromkeys(rows, cause))
+            pool.dirty.update(rows)

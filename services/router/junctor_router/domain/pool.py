@@ -101,7 +101,7 @@ class Pool:
     def next_due(self) -> int | None:
         """When a `Tick` is wanted (Unix ms). What is left of a slice is due a millisecond after the last input."""
         due = self.state.timers.next()
-        if self.state.rework or (due is not None and due <= self.state.now):
+        if self.state.rework or self.state.sweeps or (due is not None and due <= self.state.now):
             return self.state.now + 1
         return due
 

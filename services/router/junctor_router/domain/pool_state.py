@@ -7,6 +7,7 @@ state's dictionaries are not in the order of the one that was saved.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from junctor_router.domain.idle_ranking import IdleRanking
 from junctor_router.domain.lines_met import NO_PROFILE, Profile
 from junctor_router.domain.plan import MISSING_PLAN, NOBODY, OPEN_PLAN, CompiledPlan
 from junctor_router.domain.reservation import NO_OFFER, Offer
+from junctor_router.domain.sweeps import Sweep, matrix_for
 from junctor_router.domain.task import FinishedTask, Task
 from junctor_router.domain.timers import GRACE, HOLD, OFFER, PAUSE, RELAX, STARVE, STEP, WRAP_UP, Timers
 from junctor_router.domain.values import (
@@ -107,6 +109,10 @@ class PoolState:
     """Edges whose agents' slots are not known (derived)."""
     rework: dict[tuple[str, str], str] = field(default_factory=dict)
     """Tasks and agents that a changed value touches and that are not done over yet; each with the cause."""
+    sweeps: list[Sweep] = field(default_factory=list)
+    """Changed values for which not all agents were looked at yet, the oldest first."""
+    agent_ids: list[str] = field(default_factory=list)
+    """Of all agents, sorted (derived)."""
 
     matrix: Matrix = MATRIX
     """What may come on top of what, by the tenant's value (derived)."""
@@ -225,7 +231,8 @@ class PoolState:
 
     def set_matrix(self, agent: Agent) -> None:
         own = agent.value.interruptions
-        agent.matrix = self.matrix.changed(own) if own else self.matrix
+        matrix = matrix_for(agent.id, self.sweeps, self.matrix)
+        agent.matrix = matrix.changed(own) if own else matrix
         self.park(agent)
 
     def park(self, agent: Agent) -> None:
@@ -322,11 +329,17 @@ class PoolState:
         self.streams.get(holder, {}).pop(agent.id, None)
         self.touch_agent(agent)
 
+    def know_agent(self, agent: Agent) -> None:
+        """A new one."""
+        self.agents[agent.id] = agent
+        insort(self.agent_ids, agent.id)
+
     def forget_agent(self, agent: Agent) -> None:
         for holder in agent.holders:
             self.drop_stream(agent, holder)
         self._leave_profile(agent)
         del self.agents[agent.id]
+        del self.agent_ids[bisect_left(self.agent_ids, agent.id)]
         self.touch_agent(agent)
 
     def set_pending(self, agent: Agent, state: AgentState, reason: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from junctor_router.domain import sweeps
 from junctor_router.domain.agent import Agent, interruption_from_plain, interruption_to_plain, read_attributes
 from junctor_router.domain.attribute_index import Member
 from junctor_router.domain.capacity import MATRIX, Matrix
@@ -36,7 +37,7 @@ from junctor_router.domain.timers import GRACE, HOLDER, OFFER, PAUSE, WRAP_UP
 from junctor_router.domain.values import AgentOrder, AttributeType, Objective, TaskState
 from junctor_router.domain.wait_estimate import Errors, new_pace
 
-FORMAT = 5
+FORMAT = 6
 PIECE_BYTES = 200_000
 REWORK_HASHED = 500
 """While more tasks and agents are to be done over, their rows change so fast that the hash is of the counters alone."""
@@ -133,6 +134,7 @@ def _restore(state: PoolState, rows: Callable[[str], Iterable[tuple[str, Any]]])
     _, state.now, state.reservations, state.deletions, tenant, holders, last_rank, rework, state.site_epoch = header[:9]
     state.edges = {name: Edge(*plain) for name, plain in header[9]}
     state.set_reach()
+    state.sweeps = [sweeps.from_plain(plain) for plain in header[10]]
     state.tenant_value = _tenant(tenant)
     state.matrix = MATRIX.changed(state.tenant_value.interruptions)
     for name, version in rows("version"):
@@ -153,6 +155,7 @@ def _restore(state: PoolState, rows: Callable[[str], Iterable[tuple[str, Any]]])
         )
         state.set_objective(queue)
     members = [_restore_agent(state, plain, indexed) for _, (plain, indexed) in rows("agent")]
+    state.agent_ids = sorted(state.agents)
     logged_in = [member for member in members if member.rank >= 0]
     state.index.restore(logged_in)
     state.ranking.restore(logged_in, last_rank)
@@ -169,8 +172,9 @@ def _restore_agent(state: PoolState, plain: list[Any], indexed: list[Any] | None
     agent = Agent.from_plain(plain)
     own = agent.value.interruptions
     if indexed is None:
-        attributes = read_attributes(agent.value, state.attributes)[0]
-        agent.matrix = state.matrix.changed(own) if own else state.matrix
+        attributes = read_attributes(agent.value, sweeps.types_for(agent.id, state.sweeps, state.attributes))[0]
+        matrix = sweeps.matrix_for(agent.id, state.sweeps, state.matrix)
+        agent.matrix = matrix.changed(own) if own else matrix
     else:
         attributes, allows, parks = dict(indexed[0]), *indexed[1:]
         agent.matrix = Matrix(tuple(allows), tuple(parks))
@@ -298,6 +302,7 @@ def _plain(state: PoolState, kind: str, id: str) -> Any:
                 sorted([kind, id, cause] for (kind, id), cause in state.rework.items()),
                 state.site_epoch,
                 sorted([name, edge.to_plain()] for name, edge in state.edges.items()),
+                [sweep.to_plain() for sweep in state.sweeps],
             ]
         case _:
             return None

@@ -155,7 +155,7 @@ class RouterMachine(RuleBasedStateMachine):
     def arrival_order(self, offers):
         """Whoever stands before an offered contact in the same line could not have had that agent."""
         state = self.centre.pool.state
-        if state.rework:
+        if state.rework or state.sweeps:
             return
         for offer in offers:
             task = state.tasks.get(offer.contact_id)
@@ -358,7 +358,7 @@ class RouterMachine(RuleBasedStateMachine):
     def what_yields_is_parked_and_nothing_else(self):
         state = self.centre.pool.state
         for agent in state.agents.values():
-            if ("agent", agent.id) in state.rework:
+            if ("agent", agent.id) in state.rework or state.sweeps:
                 continue
             rules = rules_of(state, agent)
             for contact in agent.tasks:
