@@ -30,6 +30,7 @@ OPTIONS = (
     ("grpc.max_send_message_length", LARGEST_MESSAGE),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),  # or a client that has not heard of its stream's end yet is sent away
 )
 
 Servicing = tuple[Callable[[Any, Any], None], Any]
