@@ -120,6 +120,7 @@ CHARTS: dict[str, dict[str, Schema]] = {
         messageBurst=number("Messages that a customer may send at once.", 1),
         mostConnections=number("WebSockets at once in a pod.", 1),
         service=public_service("customers' WebSockets are"),
+        sites=public_service("it is by the other site's omnichannel, with gRPC,"),
         persistence=persistence("Contacts' keys where PostgreSQL has them not."),
     ),
     "analytics": _service(
@@ -221,6 +222,14 @@ GLOBAL: dict[str, Schema] = {
             "The other one of two active sites.",
             name=text("Its name; empty: there is one site.", f"^$|{_SITE}"),
             sip=address("Its SIP edge, host:port: agents of either site serve callers of either."),
+            omnichannel=section(
+                "Its omnichannel: agents of either site write in chats of either, and who loses a site comes to the other.",
+                grpc=address(
+                    "Where it is called, host:port (omnichannel.sites there); with global.tls its certificate must be of "
+                    "the same authority and name this host."
+                ),
+                web=url("Where its customers' WebSockets are, which customers of this site are told.", "wss?"),
+            ),
             existingSecret=name(
                 "Secret with the key `sites-secret`, equal at both sites: edges sign calls between them."
             ),

@@ -85,12 +85,13 @@ cti.sip.service.sourceRanges is obeyed by load balancers only: choose type LoadB
 {{- if and (eq $sip.advertise "node") (eq $sip.service.type "LoadBalancer") }}
 cti.sip.advertise is "node", but phones come by a load balancer: set it to the load balancer's address.
 {{- end }}
-{{- range $part := list "gateway" "omnichannel" "voter" "kafka" }}
-{{- $service := (index $v $part).service | default (dict "type" "ClusterIP" "nodePort" 0) }}
+{{- range $place := list "gateway.service" "omnichannel.service" "omnichannel.sites" "voter.service" "kafka.service" }}
+{{- $parts := splitList "." $place }}
+{{- $service := index $v (first $parts) (last $parts) | default (dict "type" "ClusterIP" "nodePort" 0) }}
 {{- if and $service.nodePort (ne $service.type "NodePort") }}
-{{ $part }}.service.nodePort is {{ $service.nodePort }}, but {{ $part }}.service.type is {{ $service.type }}: set the type to NodePort, or leave the port out.
+{{ $place }}.nodePort is {{ $service.nodePort }}, but {{ $place }}.type is {{ $service.type }}: set the type to NodePort, or leave the port out.
 {{- else if and $service.nodePort (lt (int $service.nodePort) 30000) }}
-{{ $part }}.service.nodePort is {{ $service.nodePort }}: choose one from 30000 to 32767.
+{{ $place }}.nodePort is {{ $service.nodePort }}: choose one from 30000 to 32767.
 {{- end }}
 {{- end }}
 {{- range $part := list "media" "recording" }}
@@ -144,6 +145,14 @@ global.site.voters.kubeconfigs.existingSecret is missing: a Lease in another clu
 {{- if not $peer.sip }}
 global.site.peer.sip is missing: without the other site's SIP edge its agents cannot be rung from here.
 {{- end }}
+{{- if and $peer.omnichannel.grpc (not $peer.omnichannel.web) }}
+global.site.peer.omnichannel.web is missing: customers whose chat is in site {{ $peer.name }} are told where to connect. Give the address of their WebSockets there, wss://.
+{{- else if and $peer.omnichannel.web (not $peer.omnichannel.grpc) }}
+global.site.peer.omnichannel.grpc is missing: agents here cannot write in the chats of site {{ $peer.name }}. Give host:port of its omnichannel.
+{{- end }}
+{{- if and .Values.global.production (hasPrefix "ws://" $peer.omnichannel.web) }}
+global.site.peer.omnichannel.web is {{ $peer.omnichannel.web }}, and global.production asks for TLS: customers would write in the clear. Give a wss:// address.
+{{- end }}
 {{- if not $peer.existingSecret }}
 global.site.peer.existingSecret is missing: make a Secret with sites-secret, the same at both sites, for calls between their edges, and name it.
 {{- end }}
@@ -156,6 +165,9 @@ global.tokens.existingSecret is missing: the issuers of two sites must sign with
 {{- end }}
 {{- if and (not $peer.name) (or $peer.kafka.brokers $peer.kafka.tls.existingSecret $peer.kafka.login.existingSecret) }}
 global.site.peer.kafka is set, but the other site has no name: set global.site.peer.name.
+{{- end }}
+{{- if and (not $peer.name) (or $peer.omnichannel.grpc $peer.omnichannel.web) }}
+global.site.peer.omnichannel is set, but the other site has no name: set global.site.peer.name.
 {{- end }}
 {{- if and $peer.kafka.login.existingSecret (not $peer.kafka.login.username) }}
 global.site.peer.kafka.login.username is missing: name the user whose password is in {{ $peer.kafka.login.existingSecret }}.

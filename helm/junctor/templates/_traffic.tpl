@@ -48,6 +48,9 @@ gateway: []
 {{- if has .component (list "cti" "recording" "omnichannel" "directory") }}
 {{- if $g.postgresql.host }}{{ $ports = append $ports (toString $g.postgresql.port) }}{{ else if $g.cloudnativepg.enabled }}{{ $ports = append $ports "5432" }}{{ end }}
 {{- end }}
+{{- if and (eq .component "omnichannel") $g.site.peer.omnichannel.grpc }}
+{{- $ports = append $ports (include "junctor.portOf" $g.site.peer.omnichannel.grpc) }}
+{{- end }}
 {{- $ports | uniq | sortAlpha | toJson -}}
 {{- end }}
 

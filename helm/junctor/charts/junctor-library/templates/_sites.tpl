@@ -28,6 +28,10 @@
 - name: JUNCTOR_CTI__OTHER_SITES_SECRET
   valueFrom: {secretKeyRef: {name: {{ $site.peer.existingSecret }}, key: sites-secret}}
 {{- end }}
+{{- if and $site.peer.name $site.peer.omnichannel.grpc (eq .component "omnichannel") }}
+- {name: JUNCTOR_OMNICHANNEL__OTHER_SITES, value: "{{ $site.peer.name }}={{ $site.peer.omnichannel.grpc }}"}
+- {name: JUNCTOR_OMNICHANNEL__OTHER_SITES_WEB, value: "{{ $site.peer.name }}={{ $site.peer.omnichannel.web }}"}
+{{- end }}
 {{- end }}
 
 {{/* The voters' places, as the services read them. Without a witness a lost site is taken over by a person. */}}
