@@ -49,6 +49,7 @@ async def show(site: Site, tenant_file: Path, console: Console) -> Shown:
     chats = [ChatResult(chatter) for chatter in cast.chatters()]
     since = time.time_ns() // 1_000_000
     agents: dict[str, Agent] = {}
+    playing: list[asyncio.Task[None]] = []
     supervisor = Channels(StaticToken(mint(site.key, "demo-supervisor", TENANT, ["supervisor"], None, TOKEN_SECONDS)))
     await supervisor.start()
     try:
@@ -59,14 +60,14 @@ async def show(site: Site, tenant_file: Path, console: Console) -> Shown:
         recording = recording_pb2_grpc.RecordingServiceStub(supervisor.channel(site.address("recording")))
         board = asyncio.create_task(Board(router, calls, console).run())
         joining = [asyncio.create_task(_join(agent)) for agent in agents.values()]
+        playing += [board, *joining]
         await asyncio.gather(
             *(task for task, agent in zip(joining, agents.values(), strict=True) if not agent.part.joins_after)
         )
-        await asyncio.gather(
-            *(place(call.caller, sip, agents, call) for call in calls),
-            *(write(chat, site.address("web_chat"), agents) for chat in chats),
-            *joining,
-        )
+        calling = [asyncio.create_task(place(call.caller, sip, agents, call)) for call in calls]
+        writing = [asyncio.create_task(write(chat, site.address("web_chat"), agents)) for chat in chats]
+        playing += [*calling, *writing]
+        await asyncio.gather(*calling, *writing, *joining)
         reports = report.Reports(site.clickhouse.analyst)
         contacts = [contact for contact in (*(c.contact_id for c in calls), *(c.contact_id for c in chats)) if contact]
         recorded = [call.contact_id for call in calls if call.agent_id]
@@ -78,6 +79,9 @@ async def show(site: Site, tenant_file: Path, console: Console) -> Shown:
         _tell(console, reports, since, calls, recorded)
         return Shown(calls, chats, problems)
     finally:
+        for task in playing:
+            task.cancel()
+        await asyncio.gather(*playing, return_exceptions=True)
         await asyncio.gather(*(agent.close() for agent in agents.values()), return_exceptions=True)
         await supervisor.close()
 
