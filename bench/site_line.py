@@ -210,7 +210,7 @@ class Line:
             channel=contact_pb2.CHANNEL_CHAT,
             queue=QUEUE,
             arrived_at=arrived_at,
-            edge=f"omnichannel/{contact.site}",
+            edge=f"desk/{contact.site}",
         )
         if not await self._said(contact.site, "RequestTask", request):
             raise RuntimeError(f"the router refused {contact.id}")

@@ -143,7 +143,7 @@ class Desk:
             channel=contact_pb2.CHANNEL_CHAT,
             queue=QUEUE,
             arrived_at=contact.arrived_at,
-            edge=f"omnichannel/{site}",
+            edge=f"desk/{site}",
         )
         await self._until_known(site, "", "RequestTask", request, within)
         contact.acknowledged = time.monotonic()
