@@ -26,7 +26,10 @@ _RECORDINGS = """
 SELECT state, path, duration_ms, bytes, sha256
 FROM recordings WHERE tenant = %(tenant)s AND contact_id = %(contact)s ORDER BY requested_at
 """
-_TIMELINE = "SELECT time, service, type, data FROM contact_timeline(tenant = %(tenant)s, contact = %(contact)s)"
+_TIMELINE = (
+    "SELECT time, service, if(void, concat(type, ' (void)'), type), data"
+    " FROM contact_timeline(tenant = %(tenant)s, contact = %(contact)s)"
+)
 _SELF_EVIDENT = {"tenant", "contact_id"}
 _WIDEST = 100
 _BESIDE = 56

@@ -49,11 +49,32 @@ def _event(event: Event, message: Message) -> Values:
         "service": event.source.rpartition("/")[2],
         "type": event.type,
         "contact_id": contact_of(event),
-        "journal_partition": event.journal_partition,
-        "sequence": event.sequence,
+        **_place(event),
         "log_offset": event.offset,
         "data": event_json(message),
     }
+
+
+def _place(event: Event) -> Values:
+    """In the journal of its service: by it a reader tells whether the decision counts."""
+    return {
+        "journal_partition": event.journal_partition,
+        "sequence": event.sequence,
+        "site_epoch": max(event.site_epoch, 0),
+    }
+
+
+def _site_epoch(event: Event, started: Any) -> list[Row]:
+    values = {
+        "service": event.source.rpartition("/")[2],
+        "journal_partition": event.journal_partition,
+        "site_epoch": started.epoch.site_epoch,
+        "previous_site_epoch": started.previous_site_epoch,
+        "cut_sequence": started.cut_seq,
+        "site": text(started.site),
+        "started_at": moment(started.now),
+    }
+    return [Row(tables.SITE_EPOCHS, values)]
 
 
 def _opened(event: Event, opened: Any) -> list[Row]:
@@ -126,6 +147,7 @@ def _task_completed(event: Event, task: Any) -> list[Row]:
         "disposition": text(task.disposition),
         "outcome_value": task.outcome_value,
         "customer_segment": text(task.segment),
+        **_place(event),
     }
     return [Row(tables.TASKS, values)]
 
@@ -141,6 +163,7 @@ def _task_canceled(event: Event, task: Any) -> list[Row]:
         "cause": text(task.cause),
         "waited_ms": task.waited_ms,
         "ended_at": moment(event.time),
+        **_place(event),
     }
     return [Row(tables.TASKS, values)]
 
@@ -157,6 +180,7 @@ def _agent_state(event: Event, changed: Any) -> list[Row]:
         "state": enum_text(changed, "state"),
         "reason": text(changed.reason),
         "session": changed.session,
+        **_place(event),
     }
     rows = [Row(tables.AGENT_STATES, begun)]
     if changed.previous_since > 0:
@@ -166,6 +190,7 @@ def _agent_state(event: Event, changed: Any) -> list[Row]:
             "agent_id": changed.agent_id,
             "state": enum_text(changed, "previous"),
             "ended_at": now,
+            **_place(event),
         }
         rows.append(Row(tables.AGENT_STATES, ended))
     return rows
@@ -192,6 +217,7 @@ def _recording(state: str) -> Callable[[Event, Any], list[Row]]:
 
 
 _PROJECTIONS: dict[str, Callable[[Event, Any], list[Row]]] = {
+    "junctor.journal.v1.EpochStarted": _site_epoch,
     "junctor.contact.v1.ContactOpened": _opened,
     "junctor.contact.v1.ContactClosed": _closed,
     "junctor.contact.v1.SegmentStarted": _segment_started,

@@ -17,7 +17,7 @@ SELECT queue, offered, answered, abandoned, overflowed, service_level, asa_ms, a
 FROM queue_report(tenant = %(tenant)s, from = %(since)s, to = %(until)s) ORDER BY queue
 """
 _TIMELINE = """
-SELECT toUnixTimestamp64Milli(time), service, type, data, event_id
+SELECT toUnixTimestamp64Milli(time), service, type, data, event_id, toBool(void)
 FROM contact_timeline(tenant = %(tenant)s, contact = %(contact)s)
 LIMIT 10000
 """
@@ -50,13 +50,14 @@ class QueueRow:
 
 @dataclass(frozen=True, slots=True)
 class TimelineRow:
-    """One event of a contact; `at` is Unix milliseconds."""
+    """One event of a contact; `at` is Unix milliseconds. `void`: a decision that does not count."""
 
     at: int
     service: str
     type: str
     data: str
     event_id: str
+    void: bool
 
 
 class Reports:

@@ -14,6 +14,7 @@ AUDIT = "audit_rows"
 TRACES = "otel_trace_rows"
 METRICS = "metric_rows"
 QUEUES = "queue_rows"
+SITE_EPOCHS = "site_epoch_rows"
 
 
 class Row(NamedTuple):

@@ -42,5 +42,5 @@ def _figures(row: QueueRow) -> Any:
 
 def _entry(row: TimelineRow) -> Any:
     return analytics_pb2.TimelineEntry(
-        at=row.at, service=row.service, type=row.type, data=row.data, event_id=row.event_id
+        at=row.at, service=row.service, type=row.type, data=row.data, event_id=row.event_id, void=row.void
     )

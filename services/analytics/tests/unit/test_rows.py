@@ -16,7 +16,9 @@ from junctor_analytics.application.decoding import decode
 from junctor_analytics.application.event_data import event_json
 from junctor_analytics.application.span_rows import audit_row, span_rows
 from junctor_analytics.application.values import LATEST_MS, enum_text, moment, moment_or_none
+from junctor_journal.cloud_events import epoch_record
 from junctor_journal.events import decode_event
+from junctor_journal.log import Record
 from junctor_journal.message_types import class_of
 
 MARK = "kept-from-analysts"
@@ -91,6 +93,36 @@ def test_a_pending_agent_state_is_no_interval(as_read, fact):
     begun, ended = (row.values for row in rows(as_read, fact, later)[1:])
     assert (begun["state"], begun["started_at"], "ended_at" in begun) == ("not_ready", 1_000, False)
     assert (ended["state"], ended["started_at"], ended["ended_at"]) == ("ready", 500, 1_000)
+
+
+async def test_a_site_epoch_that_a_relay_tells_of_is_a_row_by_which_others_count():
+    started = journal_pb2.EpochStarted(
+        epoch=journal_pb2.Epoch(site_epoch=3), previous_site_epoch=1, cut_seq=12, now=5_000, partition=7, site="b"
+    )
+    new = epoch_record("router", "junctor.router.journal.v1", 7, started)
+    decoded = await decode([Record("junctor.router.events.v1", 7, 0, 5_000, new.key, new.value, new.headers)])
+    assert not decoded.skipped
+    (row,) = decoded.tables["site_epoch_rows"]
+    assert row == {
+        "service": "router",
+        "journal_partition": 7,
+        "site_epoch": 3,
+        "previous_site_epoch": 1,
+        "cut_sequence": 12,
+        "site": "b",
+        "started_at": 5_000,
+    }
+
+
+def test_what_the_router_decided_keeps_its_place_in_the_journal(as_read, fact):
+    done = router_pb2.TaskCompleted(contact_id="c1", completed_at=5)
+    changed = router_pb2.AgentStateChanged(agent_id="li", state=2, previous=3, previous_since=500)
+    for message in (done, changed):
+        event = decode_event(as_read(fact("router", 1_000, "c1", message), "demo"))
+        event = event._replace(journal_partition=7, sequence=9, site_epoch=2)
+        for row in projection.rows_of(event):
+            place = [row.values[name] for name in ("journal_partition", "sequence", "site_epoch")]
+            assert place == [7, 9, 2], row.table
 
 
 def test_an_erasure_is_a_row_of_each_recording(as_read, fact):

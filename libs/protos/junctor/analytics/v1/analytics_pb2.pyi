@@ -191,6 +191,7 @@ class TimelineEntry(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     EVENT_ID_FIELD_NUMBER: _builtins.int
+    VOID_FIELD_NUMBER: _builtins.int
     at: _builtins.int
     """Unix milliseconds."""
     service: _builtins.str
@@ -201,6 +202,8 @@ class TimelineEntry(_message.Message):
     """The event as JSON, personal data left out."""
     event_id: _builtins.str
     """The event's id."""
+    void: _builtins.bool
+    """True for a decision that does not count: its site led no more when it was made, or the site that leads passed it over."""
     def __init__(
         self,
         *,
@@ -209,10 +212,11 @@ class TimelineEntry(_message.Message):
         type: _builtins.str = ...,
         data: _builtins.str = ...,
         event_id: _builtins.str = ...,
+        void: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "data", b"data", "event_id", b"event_id", "service", b"service", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "data", b"data", "event_id", b"event_id", "service", b"service", "type", b"type", "void", b"void"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -180,3 +180,28 @@ CREATE TABLE IF NOT EXISTS queue_rows (
 ) ENGINE = ReplacingMergeTree(version)
 ORDER BY (tenant, queue)
 SETTINGS non_replicated_deduplication_window = 10000;
+
+-- Where a decision lies in its service's journal: enough to tell whether it counts (docs/two-sites.md, section 2).
+ALTER TABLE event_rows ADD COLUMN IF NOT EXISTS site_epoch UInt64;
+ALTER TABLE task_rows ADD COLUMN IF NOT EXISTS journal_partition Int32, ADD COLUMN IF NOT EXISTS site_epoch UInt64,
+    ADD COLUMN IF NOT EXISTS sequence Int64;
+ALTER TABLE task_rows ADD COLUMN IF NOT EXISTS outcome_value Int64;
+ALTER TABLE task_rows ADD COLUMN IF NOT EXISTS customer_segment LowCardinality(String);
+
+-- Each half of an interval under the decision that says so: one may be void and the other not.
+ALTER TABLE agent_state_rows ADD COLUMN IF NOT EXISTS journal_partition Int32, ADD COLUMN IF NOT EXISTS site_epoch UInt64,
+    ADD COLUMN IF NOT EXISTS sequence Int64,
+    MODIFY ORDER BY (tenant, started_at, agent_id, state, journal_partition, site_epoch, sequence);
+
+-- Site epochs that ended another: where the ended one was cut.
+CREATE TABLE IF NOT EXISTS site_epoch_rows (
+    service LowCardinality(String),
+    journal_partition Int32,
+    site_epoch UInt64,
+    previous_site_epoch UInt64,
+    cut_sequence Int64,
+    site LowCardinality(String),
+    started_at DateTime64(3, 'UTC')
+) ENGINE = ReplacingMergeTree
+ORDER BY (service, journal_partition, site_epoch)
+SETTINGS non_replicated_deduplication_window = 10000;

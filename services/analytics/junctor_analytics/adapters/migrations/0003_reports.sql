@@ -105,7 +105,7 @@ GROUP BY agent_id
 ORDER BY agent_id;
 
 CREATE OR REPLACE VIEW contact_timeline AS
-SELECT time, service, type, data, event_id
+SELECT time, service, type, data, event_id, void
 FROM events
 WHERE tenant = {tenant:String} AND contact_id = {contact:String}
 ORDER BY time, service, sequence, log_offset;

@@ -1,7 +1,4 @@
 -- What became of each agent's part of a contact: what a score table is computed from (docs/scores.md).
-ALTER TABLE task_rows ADD COLUMN IF NOT EXISTS outcome_value Int64;
-ALTER TABLE task_rows ADD COLUMN IF NOT EXISTS customer_segment LowCardinality(String);
-
 CREATE OR REPLACE VIEW outcomes AS
 WITH 259200000 AS again_ms
 SELECT
@@ -23,11 +20,11 @@ FROM (
     GROUP BY contact_id, queue, agent_id
 ) AS talks
 INNER JOIN (
-    SELECT contact_id, task_rows.agent_id AS agent_id, toString(task_rows.customer_segment) AS customer_segment,
-        outcome_value, task_rows.disposition AS disposition,
+    SELECT contact_id, tasks.agent_id AS agent_id, toString(tasks.customer_segment) AS customer_segment,
+        outcome_value, tasks.disposition AS disposition,
         greatest(0, toUnixTimestamp64Milli(assumeNotNull(completed_at))
             - toUnixTimestamp64Milli(assumeNotNull(ended_at))) AS wrap_up_ms
-    FROM task_rows FINAL
+    FROM tasks
     WHERE tenant = {tenant:String} AND state = 'completed' AND ended_at >= {from:DateTime64(3, 'UTC')}
     ORDER BY time DESC
     LIMIT 1 BY contact_id
