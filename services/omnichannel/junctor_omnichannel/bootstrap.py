@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from google.protobuf.message import Message
 from junctor.journal.v1 import journal_pb2
@@ -30,6 +30,7 @@ from junctor_omnichannel.adapters.other_site import OtherSite, connects
 from junctor_omnichannel.adapters.router import RouterRouting
 from junctor_omnichannel.application.catching_up import CatchingUp
 from junctor_omnichannel.application.conversations import Conversations
+from junctor_omnichannel.application.doubts import Doubts
 from junctor_omnichannel.application.effects import ConversationEffects
 from junctor_omnichannel.application.far_conversations import FarConversations
 from junctor_omnichannel.application.feed import Feed
@@ -50,8 +51,7 @@ def bind(settings: OmnichannelSettings) -> Service:
     widgets = DirectoryWidgets(f.replica(), round(settings.idle_timeout * 1000), round(settings.reconnect_grace * 1000))
 
     def followed(tenant: str, contact_id: str) -> Conversation | None:
-        fold = ledger.state(ledger.partition_of(tenant, contact_id))
-        return cast(AggregateFold[Conversation], fold).get(tenant, contact_id)
+        return _fold(ledger, ledger.partition_of(tenant, contact_id)).get(tenant, contact_id)
 
     def look(tenant: str, contact_id: str) -> Conversation | None:
         try:
@@ -67,16 +67,25 @@ def bind(settings: OmnichannelSettings) -> Service:
     )
     beats = f.heartbeats(hears=True)
     catching_up = _catching_up(settings, f, beats, lambda: ledger)
+    routing = RouterRouting(router, edge)
+    doubts = Doubts(f.effects, routing, report, followed, lambda partition: _fold(ledger, partition).streams())
+
+    def see(partition: int, entry: Any, mine: bool) -> None:
+        doubts.see(partition, entry, mine)
+        if catching_up is not None:
+            catching_up.see(partition, entry)
+
     effects = ConversationEffects(
         f.effects,
-        RouterRouting(router, edge),
+        routing,
         report,
         followed,
         feed,
         f.telemetry,
         f.clock,
         settings.route_patience,
-        *([catching_up.see] if catching_up else []),
+        see,
+        doubts.all,
     )
     ledger = f.ledger(new_fold, effects, route=lambda input: _partition_of(input, ledger.partitions))
     events = [topics.events("router")]
@@ -158,11 +167,15 @@ def _partition_of(input: journal_pb2.Input, partitions: int) -> int:
     return topics.partition_for(input.tenant, input.stream, partitions) if found is None else found
 
 
+def _fold(ledger: Ledger, partition: int) -> AggregateFold[Conversation]:
+    return cast(AggregateFold[Conversation], ledger.state(partition))
+
+
 def _fences(ledger: Ledger, router_partition: int) -> list[int]:
     """The fence as each partition of the journal has it. Raises `Restoring`."""
     if not ledger.partitions:
         raise Restoring("the journal of omnichannel is not read yet")
-    folds = [cast(AggregateFold[Conversation], ledger.state(own)) for own in range(ledger.partitions)]
+    folds = [_fold(ledger, own) for own in range(ledger.partitions)]
     lines = [fold.get(EVERY_TENANT, stream_of(router_partition)) for fold in folds]
     return [line.fence if line is not None else 0 for line in lines]
 

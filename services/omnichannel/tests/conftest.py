@@ -51,10 +51,11 @@ class Router(router_pb2_grpc.RouterServiceServicer):
 
     def __init__(self):
         self.requested, self.canceled, self.ended = [], [], []
+        self.in_line = False
 
     async def RequestTask(self, request, context):
         self.requested.append(request)
-        return router_pb2.RequestTaskResponse()
+        return router_pb2.RequestTaskResponse(state=router_pb2.TASK_STATE_QUEUED if self.in_line else 0)
 
     async def CancelTask(self, request, context):
         self.canceled.append(request)

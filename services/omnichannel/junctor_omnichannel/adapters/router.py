@@ -12,6 +12,7 @@ from junctor_omnichannel.application.effects import Kept
 from junctor_omnichannel.domain.conversation import Conversation
 
 SECONDS = 5.0
+_NOT_ASSIGNED = frozenset({router_pb2.TASK_STATE_QUEUED, router_pb2.TASK_STATE_RESERVED})
 _GONE = frozenset({Code.NOT_FOUND, Code.FAILED_PRECONDITION})
 
 
@@ -23,8 +24,24 @@ class RouterRouting:
         self._edge = edge
 
     async def request(self, conversation: Conversation) -> Kept | None:
+        step = step_request_id(conversation.contact_id, _step(conversation, "route"), conversation.routed)
+        response = await self._request(conversation, step)
+        return Kept(response.agent_id, response.reservation_id) if response.agent_id else None
+
+    async def waits(self, conversation: Conversation, asked: str) -> bool:
+        """Whether the router has the contact in line, or only offered. One that it does not know enters the line with its
+        arrival. False where it is over, or has a later leg."""
+        step = step_request_id(conversation.contact_id, _step(conversation, asked))
+        try:
+            return (await self._request(conversation, step)).state in _NOT_ASSIGNED
+        except ServiceError as error:
+            if error.code not in _GONE:
+                raise
+            return False
+
+    async def _request(self, conversation: Conversation, request_id: str) -> router_pb2.RequestTaskResponse:
         request = router_pb2.RequestTaskRequest(
-            request_id=step_request_id(conversation.contact_id, _step(conversation, "route"), conversation.routed),
+            request_id=request_id,
             tenant=conversation.tenant,
             contact_id=conversation.contact_id,
             channel=contact_pb2.CHANNEL_CHAT,
@@ -35,8 +52,7 @@ class RouterRouting:
             edge=self._edge,
             leg=conversation.leg,
         )
-        response = await rpc(self._stub.RequestTask(request, timeout=SECONDS))
-        return Kept(response.agent_id, response.reservation_id) if response.agent_id else None
+        return await rpc(self._stub.RequestTask(request, timeout=SECONDS))
 
     async def cancel(self, conversation: Conversation) -> None:
         request = router_pb2.CancelTaskRequest(

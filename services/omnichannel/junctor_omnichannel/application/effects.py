@@ -50,7 +50,7 @@ class GivenUp(Exception):
 
 class ConversationEffects:
     """`look` gives the followed state; `patience` is in seconds and holds for asking for an agent. `see` is given
-    each entry of the journal."""
+    each entry of the journal, and whether its partition is owned here; `owned` is called when one is from here on."""
 
     def __init__(
         self,
@@ -62,7 +62,8 @@ class ConversationEffects:
         telemetry: Telemetry,
         clock: Clock,
         patience: float,
-        see: Callable[[int, Any], None] = lambda partition, entry: None,
+        see: Callable[[int, Any, bool], None] = lambda partition, entry, mine: None,
+        owned: Callable[[int], None] = lambda partition: None,
     ) -> None:
         self._tasks = tasks
         self._routing = routing
@@ -73,10 +74,11 @@ class ConversationEffects:
         self._clock = clock
         self._patience = patience
         self._see = see
+        self._owned = owned
         self._one_at_a_time: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     def on_entry(self, partition: int, entry: Any, mine: bool) -> None:
-        self._see(partition, entry)
+        self._see(partition, entry, mine)
         self._feed.changed(entry.tenant, entry.stream)
         if not mine:
             return
@@ -88,6 +90,7 @@ class ConversationEffects:
         for (tenant, contact), conversation in cast(AggregateFold[Conversation], fold).streams().items():
             for step in conversation.owed:
                 self._start(partition, tenant, contact, step)
+        self._owned(partition)
 
     def on_lost(self, partition: int) -> None:
         self._tasks.end(partition)
@@ -105,12 +108,12 @@ class ConversationEffects:
                     "omnichannel.step", traceparent=trace_of(contact), attributes={"step": step.partition("/")[0]}
                 ):
                     await self._make(step, conversation, give_up_at)
-            await self._report(pb.StepDone(contact_id=contact, step=step), **_origin(tenant, contact, f"{step}/done"))
+            await self._report(pb.StepDone(contact_id=contact, step=step), **origin(tenant, contact, f"{step}/done"))
 
         async def failed(error: Exception) -> None:
             await self._report(
                 pb.StepFailed(contact_id=contact, step=step, reason=str(error)),
-                **_origin(tenant, contact, f"{step}/failed"),
+                **origin(tenant, contact, f"{step}/failed"),
             )
 
         self._tasks.start(partition, f"{tenant}/{contact}/{step}", work, failed)
@@ -137,7 +140,7 @@ class ConversationEffects:
             pb.ReservationReported(
                 contact_id=contact, reservation_id=kept.reservation_id, agent_id=kept.agent_id, accepted=True
             ),
-            **_origin(conversation.tenant, contact, f"{step}/kept/{conversation.leg}"),
+            **origin(conversation.tenant, contact, f"{step}/kept/{conversation.leg}"),
         )
 
 
@@ -149,7 +152,8 @@ def trace_of(contact_id: str) -> str:
         return ""
 
 
-def _origin(tenant: str, contact: str, what: str) -> dict[str, str]:
+def origin(tenant: str, contact: str, what: str) -> dict[str, str]:
+    """Where a fact that this service makes of a conversation comes from; `what` names it for ever."""
     return {
         "id": f"{tenant}/omnichannel/{contact}/{what}",
         "tenant": tenant,

@@ -28,9 +28,13 @@ def reactions(
     gives the fence of a partition of the router as each partition of the own journal has it; it raises a retryable
     `JournalError` while that is not read."""
 
+    everywhere: dict[int, int] = {}
+
     def react(event: Event) -> Iterable[journal_pb2.Input]:
-        if event.source == _ROUTER:
-            yield from _seen(fact, event, fences(event.journal_partition))
+        if event.source == _ROUTER and event.site_epoch > everywhere.get(event.journal_partition, 0):
+            known = fences(event.journal_partition)
+            everywhere[event.journal_partition] = min(known)
+            yield from _seen(fact, event, known)
         if isinstance(event.message, pb.ProcessGreeted) and edge == edge_id("omnichannel", event.message.site):
             yield greeting_read(fact, event, event.message)
             return

@@ -149,7 +149,7 @@ class ReservationReported:
 
 @dataclass(frozen=True, slots=True)
 class TaskReported:
-    """`state`: `completed`, `canceled`, `overflowed` or `requeued`."""
+    """`state`: `completed`, `canceled`, `overflowed` or `requeued`; the last one for the reservation that is named, if one is."""
 
     contact_id: str
     state: str
@@ -158,6 +158,7 @@ class TaskReported:
     queue: str = ""
     partition: int = 0
     site_epoch: int = 0
+    reservation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,7 +225,7 @@ def _task(turn: Turn, command: c.TaskReported) -> None:
         return
     match command.state:
         case "requeued":
-            if state.state == "with_agent":
+            if state.state == "with_agent" and command.reservation_id in {"", state.reservation_id}:
                 _part(turn, "requeued")
                 turn.start_segment("queue", queue=command.queue or state.queue)
                 turn.enter("queued", command.queue or state.queue)

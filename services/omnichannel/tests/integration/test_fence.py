@@ -40,3 +40,23 @@ async def test_what_an_earlier_site_epoch_decided_joins_nobody_after_a_restart_e
     assert conversation.agent_id == "carol"
     joined = "An agent has joined the conversation."
     assert [message.text for message in conversation.messages].count(joined) == 1, "bob never had it"
+
+
+async def test_a_chat_whose_acceptance_the_new_leader_does_not_know_is_in_line_again(site):
+    process = await site.process()
+    site.router.in_line = True
+    async with site.customer(process) as customer:
+        await customer.hears("bot")
+        await customer.say("a loan please")
+        await site.until(lambda: site.asked(site.router.requested, customer))
+        await site.router_says(accepted(customer, "demo.p.1.1.1", "alice"), site_epoch=1)
+        await customer.until(lambda: "with_agent" in customer.states)
+        told = len(customer.states)
+        began = journal_pb2.EpochStarted(epoch=journal_pb2.Epoch(site_epoch=2), previous_site_epoch=1)
+        await site.router_says(began, site_epoch=2)
+        await customer.until(lambda: "queued" in customer.states[told:])
+        requests = site.asked(site.router.requested, customer)
+        assert len({request.request_id for request in requests}) == 2
+        assert len({request.arrived_at for request in requests}) == 1
+        await site.router_says(accepted(customer, "demo.p.2.1.1", "carol"), site_epoch=2)
+        await customer.until(lambda: "with_agent" in customer.states[told:])

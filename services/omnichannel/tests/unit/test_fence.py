@@ -99,6 +99,20 @@ def test_every_partition_of_the_journal_hears_of_an_epoch_that_began_and_of_one_
     assert react([0, 0], accepted, -1) == [("x", "demo/omnichannel/e", None)], "one site"
 
 
+def test_fences_that_are_known_to_be_up_are_not_looked_at_again():
+    asked = []
+
+    def fences(partition):
+        asked.append(partition)
+        return [2, 2] if len(asked) > 1 else [2, 1]
+
+    react = reactions(new_input, "omnichannel/a", fences)
+    began = journal_pb2.EpochStarted(epoch=journal_pb2.Epoch(site_epoch=2))
+    assert [len(list(react(event(began, 2)))) for _ in range(4)] == [1, 0, 0, 0]
+    assert asked == [3, 3]
+    assert len(list(react(event(began, 3)))) == 2
+
+
 def test_what_is_said_of_a_conversation_carries_its_epoch():
     accepted = router_pb2.ReservationAccepted(
         contact_id="x", reservation_id="r", agent_id="alice", edge="omnichannel/a"

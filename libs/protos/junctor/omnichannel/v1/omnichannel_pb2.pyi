@@ -742,6 +742,7 @@ class TaskReported(_message.Message):
     QUEUE_FIELD_NUMBER: _builtins.int
     PARTITION_FIELD_NUMBER: _builtins.int
     SITE_EPOCH_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """The contact."""
     state: _builtins.str
@@ -756,6 +757,8 @@ class TaskReported(_message.Message):
     """The router's partition that decided it."""
     site_epoch: _builtins.int
     """The site epoch under which it was decided; 0 where there is one site."""
+    reservation_id: _builtins.str
+    """The reservation that the router does not know, for `requeued`: it changes nothing where another one is bound. Empty: any."""
     def __init__(
         self,
         *,
@@ -766,10 +769,11 @@ class TaskReported(_message.Message):
         queue: _builtins.str = ...,
         partition: _builtins.int = ...,
         site_epoch: _builtins.int = ...,
+        reservation_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "disposition", b"disposition", "partition", b"partition", "prompt", b"prompt", "queue", b"queue", "site_epoch", b"site_epoch", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "disposition", b"disposition", "partition", b"partition", "prompt", b"prompt", "queue", b"queue", "reservation_id", b"reservation_id", "site_epoch", b"site_epoch", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
