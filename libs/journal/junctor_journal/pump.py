@@ -11,7 +11,7 @@ from junctor_journal.errors import LogUnavailable
 from junctor_journal.log import Group, Log, Tail, TopicPartition
 from junctor_journal.owners import Owners
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _MAX_RECORDS = 2_000
 _RETRY_SECONDS = 0.5
@@ -32,6 +32,17 @@ class Pump(Protocol):
     async def stop(self) -> None:
         """Ends the reading. The owners are closed by their user."""
         ...
+
+
+async def until_made(log: Log, sources: Sequence[str]) -> None:
+    """Returns when all of them are there. A member that joins a group earlier is given nothing of a topic that is made later,
+    for as long as its client takes to look at topics again (five minutes; in Faust for good)."""
+    while True:
+        missing = [topic for topic in sources if not await log.partitions(topic)]
+        if not missing:
+            return
+        logger.info("the inputs are waited for", extra={"topics": missing})
+        await asyncio.sleep(_RETRY_SECONDS)
 
 
 class PumpLoop:
@@ -95,6 +106,7 @@ class GroupPump:
         while True:
             group: Group | None = None
             try:
+                await until_made(journal, sources)
                 group = await journal.group(group_id, sources, instance_id or None, assigned, revoked)
                 member = _OnlyAssigned(group)
                 loop = PumpLoop(owners, sources)
@@ -103,9 +115,9 @@ class GroupPump:
             except asyncio.CancelledError:
                 raise
             except LogUnavailable as error:
-                log.warning("the inputs cannot be read now", extra={"group": group_id, "error": str(error)})
+                logger.warning("the inputs cannot be read now", extra={"group": group_id, "error": str(error)})
             except Exception:
-                log.exception("reading the inputs failed", extra={"group": group_id})
+                logger.exception("reading the inputs failed", extra={"group": group_id})
             finally:
                 owners.doubt([owner.partition for owner in owners.all()])
                 if group is not None:

@@ -25,9 +25,10 @@ from faust.types import TP
 from junctor_journal.brokers import Brokers, brokers
 from junctor_journal.log import Log, Record
 from junctor_journal.owners import Owners
+from junctor_journal.pump import until_made
 from junctor_service.run import loop_factory
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 VERSION = "0.15.3"
 FETCH_WAIT_MS = 500
@@ -61,7 +62,7 @@ class FaustPump:
     async def start(self, log: Log, sources: Sequence[str], group_id: str, instance_id: str, owners: Owners) -> None:
         """Goes on in the background; where Kafka is away it tries until it is there."""
         self._task = asyncio.create_task(
-            self._run(list(sources), f"{group_id}.faust", instance_id, owners), name="pump"
+            self._run(log, list(sources), f"{group_id}.faust", instance_id, owners), name="pump"
         )
 
     async def stop(self) -> None:
@@ -69,23 +70,26 @@ class FaustPump:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def _run(self, sources: list[str], group_id: str, instance_id: str, owners: Owners) -> None:
+    async def _run(self, log: Log, sources: list[str], group_id: str, instance_id: str, owners: Owners) -> None:
         """One app after the other: a Faust app that crashed is not started again."""
         while True:
-            app = self._app(sources, group_id, instance_id, owners)
+            app: Any = None
             try:
+                await until_made(log, sources)
+                app = self._app(sources, group_id, instance_id, owners)
                 app.loop = asyncio.get_running_loop()
                 app.finalize()
                 await app.start()
                 await app.wait_until_stopped()
-                log.warning("the Faust app ended", extra={"group": group_id, "reason": repr(app.crash_reason)})
+                logger.warning("the Faust app ended", extra={"group": group_id, "reason": repr(app.crash_reason)})
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                log.warning("the inputs cannot be read now", extra={"group": group_id, "error": repr(error)})
+                logger.warning("the inputs cannot be read now", extra={"group": group_id, "error": repr(error)})
             finally:
                 owners.doubt([owner.partition for owner in owners.all()])
-                await asyncio.shield(_ended(app))
+                if app is not None:
+                    await asyncio.shield(_ended(app))
             await asyncio.sleep(RETRY_SECONDS)
 
     def _app(self, sources: list[str], group_id: str, instance_id: str, owners: Owners) -> Any:
@@ -139,9 +143,9 @@ async def _ended(app: Any) -> None:
         async with asyncio.timeout(STOP_SECONDS):
             await app.stop()
     except TimeoutError:
-        log.warning("the Faust app did not stop in time and is left behind")
+        logger.warning("the Faust app did not stop in time and is left behind")
     except Exception as error:
-        log.warning("the Faust app did not stop cleanly", extra={"error": repr(error)})
+        logger.warning("the Faust app did not stop cleanly", extra={"error": repr(error)})
 
 
 class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]

@@ -1,6 +1,7 @@
 """One suite for the pumps: whoever reads the inputs, each is applied once and in order, and the journal says where to go on."""
 
 import asyncio
+import logging
 import time
 import uuid
 from types import SimpleNamespace
@@ -55,7 +56,9 @@ class Scene:
     async def prepare(self):
         self.log = KafkaLog(self.bootstrap, client_id="test")
         await self.log.start()
-        names = [topics.inputs, topics.journal, topics.snapshots, topics.events]
+        await self.make(topics.inputs, topics.journal, topics.snapshots, topics.events)
+
+    async def make(self, *names):
         await self.log.ensure_topics([TopicDeclaration(name(self.service), PARTITIONS) for name in names])
 
     async def member(self, name):
@@ -157,6 +160,17 @@ async def test_the_journal_says_where_to_read_on(scene):
     member = await scene.member("one")
     await scene.all_applied(member)
     assert [member.position(partition) for partition in range(PARTITIONS)] == [140] * PARTITIONS
+
+
+async def test_a_member_that_is_there_before_the_inputs_are_made_is_given_their_partitions(scene, caplog):
+    caplog.set_level(logging.INFO, "junctor_journal.pump")
+    scene.service = f"s{uuid.uuid4().hex[:8]}"
+    await scene.make(topics.journal, topics.snapshots, topics.events)
+    member = await scene.member("early")
+    await until(lambda: "the inputs are waited for" in caplog.messages)
+    await scene.make(topics.inputs)
+    await scene.send(5)
+    await scene.all_applied(member)
 
 
 async def test_partitions_move_to_a_second_member_and_back_while_inputs_flow(scene):
