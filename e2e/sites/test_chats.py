@@ -164,11 +164,11 @@ async def test_chats_are_served_across_sites_and_come_to_the_survivor(
             forged = talking.token[:-4] + ("aaaa" if talking.token[-4:] != "aaaa" else "bbbb")
             assert (await _refused(sites, forged))["code"] == "bad_token"
 
-            # The one that comes back leaves the conversation where it is.
+            # The one that comes back leaves the conversation where it is: its old copy takes no word, however soon that comes.
             await sites.restart("a")
             there = chats.omnichannel("a", "ann")
-            await _knows(there, talking.contact_id, "still here")
             await _said(there, talking.contact_id, "from the other side")
+            await _knows(there, talking.contact_id, "from the other side")
             await talking.until(lambda: "from the other side" in [m.text for m in talking.messages], LIMIT)
             await talking.close()
             await waiting.close()
