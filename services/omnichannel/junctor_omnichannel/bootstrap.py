@@ -68,7 +68,8 @@ def bind(settings: OmnichannelSettings) -> Service:
     beats = f.heartbeats(hears=True)
     catching_up = _catching_up(settings, f, beats, lambda: ledger)
     routing = RouterRouting(router, edge)
-    doubts = Doubts(f.effects, routing, report, followed, lambda partition: _fold(ledger, partition).streams())
+    settled = catching_up.settled if catching_up is not None else None
+    doubts = Doubts(f.effects, routing, report, followed, lambda partition: _fold(ledger, partition).streams(), settled)
 
     def see(partition: int, entry: Any, mine: bool) -> None:
         doubts.see(partition, entry, mine)
@@ -86,6 +87,7 @@ def bind(settings: OmnichannelSettings) -> Service:
         settings.route_patience,
         see,
         doubts.all,
+        settled,
     )
     ledger = f.ledger(new_fold, effects, route=lambda input: _partition_of(input, ledger.partitions))
     events = [topics.events("router")]

@@ -1,7 +1,8 @@
 """After a start: whether what this site has of a conversation can be out of date, since the other site took it over meanwhile.
 
-Nobody may write into such a copy. It is current, partition by partition, once the other site's greeting to this process has
-gone through the own journal (see `greetings`). A site that is not reached greets nobody: then the own conversations go on.
+Nobody may write into such a copy, and nothing is asked of the router for it. It is current, partition by partition, once the
+other site's greeting to this process has gone through the own journal (see `greetings`). A site that is not reached greets
+nobody: then the own conversations go on.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from junctor_omnichannel.domain.conversation import Conversation
 log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 1.0
+LOOK_SECONDS = 0.5
 UNREACHED_SECONDS = 5.0
 """The other site is taken for away when it was not reached for so long."""
 LONGEST_SECONDS = 120.0
@@ -74,17 +76,23 @@ class CatchingUp:
 
     def check(self, conversation: Conversation | None) -> None:
         """Before anything is written into the conversation. Raises UNAVAILABLE (retry) while it can be out of date."""
-        if conversation is None or not conversation.state or conversation.moved_to:
-            return
-        if conversation.arrived_at >= self._began_ms or self._over():
-            return
-        if self._partition_of(conversation.tenant, conversation.contact_id) in self._current:
-            return
-        raise ServiceError(
-            Code.UNAVAILABLE,
-            "This site has just come up and does not know yet whether the other one has the conversation. Try again.",
-            reason="CATCHING_UP",
-        )
+        if conversation is not None and self._may_be_old(conversation):
+            raise ServiceError(
+                Code.UNAVAILABLE,
+                "This site has just come up and does not know yet whether the other one has the conversation. Try again.",
+                reason="CATCHING_UP",
+            )
+
+    async def settled(self, conversation: Conversation) -> None:
+        """Returns when the copy is current, or nothing more is to be waited for: look at it again then."""
+        while self._may_be_old(conversation):  # noqa: ASYNC110 time passes too
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _may_be_old(self, conversation: Conversation) -> bool:
+        if not conversation.state or conversation.moved_to or conversation.arrived_at >= self._began_ms:
+            return False
+        partition = self._partition_of(conversation.tenant, conversation.contact_id)
+        return partition not in self._current and not self._over()
 
     def _over(self) -> bool:
         """Nothing more is to be waited for, though not every partition is current."""

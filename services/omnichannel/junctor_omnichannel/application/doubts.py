@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from junctor.omnichannel.v1 import omnichannel_pb2 as pb
 from junctor_service.effect_tasks import EffectTasks
 
-from junctor_omnichannel.application.effects import Look, Report, origin
+from junctor_omnichannel.application.effects import Look, Report, Settled, origin
 from junctor_omnichannel.domain.conversation import Conversation
 from junctor_omnichannel.domain.fence import EVERY_TENANT, in_doubt, partition_of
 
@@ -27,16 +27,23 @@ class Router(Protocol):
 
 
 class Doubts:
-    """`streams(partition)` gives what is in a partition of the own journal."""
+    """`streams(partition)` gives what is in a partition of the own journal; `settled` as for `ConversationEffects`."""
 
     def __init__(
-        self, tasks: EffectTasks, router: Router, report: Report, look: Look, streams: Callable[[int], Streams]
+        self,
+        tasks: EffectTasks,
+        router: Router,
+        report: Report,
+        look: Look,
+        streams: Callable[[int], Streams],
+        settled: Settled | None = None,
     ) -> None:
         self._tasks = tasks
         self._router = router
         self._report = report
         self._look = look
         self._streams = streams
+        self._settled = settled
 
     def see(self, partition: int, entry: Any, mine: bool) -> None:
         """Each entry of the own journal."""
@@ -61,6 +68,9 @@ class Doubts:
     def _start(self, partition: int, tenant: str, contact: str, asked: str, reservation_id: str) -> None:
         async def work() -> None:
             conversation = self._look(tenant, contact)
+            if conversation is not None and self._settled is not None:
+                await self._settled(conversation)
+                conversation = self._look(tenant, contact)
             if conversation is None or conversation.reservation_id != reservation_id:
                 return
             if await self._router.waits(conversation, asked):

@@ -23,6 +23,7 @@ from junctor_omnichannel.domain.conversation import Conversation
 
 Report = Callable[..., Awaitable[None]]
 Look = Callable[[str, str], Conversation | None]
+Settled = Callable[[Conversation], Awaitable[None]]
 
 
 class Kept(NamedTuple):
@@ -49,8 +50,9 @@ class GivenUp(Exception):
 
 
 class ConversationEffects:
-    """`look` gives the followed state; `patience` is in seconds and holds for asking for an agent. `see` is given
-    each entry of the journal, and whether its partition is owned here; `owned` is called when one is from here on."""
+    """`look` gives the followed state; `patience` is in seconds and holds for asking for an agent. `see` is given each entry of
+    the journal, and whether its partition is owned here; `owned` is called when one is from here on. `settled` waits until a
+    conversation is not out of date here (see `catching_up`)."""
 
     def __init__(
         self,
@@ -64,6 +66,7 @@ class ConversationEffects:
         patience: float,
         see: Callable[[int, Any, bool], None] = lambda partition, entry, mine: None,
         owned: Callable[[int], None] = lambda partition: None,
+        settled: Settled | None = None,
     ) -> None:
         self._tasks = tasks
         self._routing = routing
@@ -75,6 +78,7 @@ class ConversationEffects:
         self._patience = patience
         self._see = see
         self._owned = owned
+        self._settled = settled
         self._one_at_a_time: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     def on_entry(self, partition: int, entry: Any, mine: bool) -> None:
@@ -102,6 +106,9 @@ class ConversationEffects:
         async def work() -> None:
             async with lock:
                 conversation = self._look(tenant, contact)
+                if conversation is not None and step in conversation.owed and self._settled is not None:
+                    await self._settled(conversation)
+                    conversation = self._look(tenant, contact)
                 if conversation is None or step not in conversation.owed:
                     return
                 with self._telemetry.span(

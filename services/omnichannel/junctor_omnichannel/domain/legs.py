@@ -50,8 +50,9 @@ def reattached(turn: Turn, command: c.CustomerReattached) -> None:
 
 
 def moved(turn: Turn, command: c.LegMoved) -> None:
-    """Another site has the conversation: nothing is said or owed for it here any more."""
+    """Another site has the conversation, though it may have ended here: a site that comes back ends by itself whom it took for
+    gone. Nothing is said or owed for it here any more."""
     state = turn.state
-    if not state.state or state.closed_at is not None or command.leg <= state.leg:
+    if not state.state or command.leg <= state.leg:
         return
     turn.emit(e.ConversationMoved(state.tenant, state.contact_id, command.leg, command.site, turn.now))

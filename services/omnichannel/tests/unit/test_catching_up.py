@@ -66,6 +66,15 @@ async def test_a_conversation_of_before_waits_for_the_greeting_in_its_partition(
     assert not world.held()
 
 
+async def test_what_is_owed_waits_until_the_copy_is_current(world, monkeypatch):
+    monkeypatch.setattr(catching_up, "LOOK_SECONDS", 0)
+    waits = asyncio.create_task(world.part.settled(OLD))
+    await world.probed()
+    assert not waits.done()
+    world.reads(1)
+    await asyncio.wait_for(waits, 5)
+
+
 async def test_what_cannot_be_elsewhere_or_is_known_to_be_is_not_held(world):
     assert not world.held(None)
     assert not world.held(Conversation("demo", "x"))

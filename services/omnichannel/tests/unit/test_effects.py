@@ -148,3 +148,28 @@ async def test_the_end_is_asked_for_until_it_is_heard(monkeypatch):
     world.effects.on_entry(0, Entry(pb.StepOwed(contact_id="x", step="end_contact")), mine=True)
     await world.reports(1)
     assert (world.asked, world.facts[0][0]) == (["end"] * 3, "StepDone")
+
+
+async def test_nothing_is_asked_for_a_copy_that_turns_out_to_have_moved():
+    world, current = World(), asyncio.Event()
+
+    async def settled(conversation):
+        await current.wait()
+
+    world.effects = ConversationEffects(
+        EffectTasks("test"), world, world.report, world.look, world.feed, Telemetry(), world.clock, 10, settled=settled
+    )
+    world.owes("route/1")
+    world.effects.on_entry(0, Entry(pb.StepOwed(contact_id="x", step="route/1")), mine=True)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert world.asked == []
+    world.owes()
+    current.set()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (world.asked, world.facts) == ([], [])
+    world.owes("route/2")
+    world.effects.on_entry(0, Entry(pb.StepOwed(contact_id="x", step="route/2")), mine=True)
+    await world.reports(1)
+    assert world.asked == ["request"]

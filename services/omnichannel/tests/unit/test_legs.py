@@ -72,8 +72,6 @@ def test_what_has_ended_does_not_go_on(over):
 
 def test_the_site_that_had_it_says_and_owes_nothing_any_more():
     opened = c.OpenConversation("x", "web", "sealed address", "hash", 1_000, "a", ENTRY)
-    state = after(opened, c.CloseConversation("x", "customer"))
-    assert after(c.LegMoved("x", 2, "b"), state=state) == state, "closed before"
     state = after(opened)
     events = decide(state, c.LegMoved("x", 2, "b"), 9_000).events
     assert events == [e.ConversationMoved("demo", "x", 2, "b", 9_000)]
@@ -81,6 +79,16 @@ def test_the_site_that_had_it_says_and_owes_nothing_any_more():
     assert (moved.state, moved.moved_to, moved.owed, moved.open) == ("closed", "b", (), False)
     assert next_due(moved) is not None
     assert after(c.LegMoved("x", 1, "b"), state=after(CAME)).state == "queued", "an older leg"
+
+
+def test_what_ended_here_by_itself_has_moved_all_the_same():
+    opened = c.OpenConversation("x", "web", "sealed address", "hash", 1_000, "a", ENTRY)
+    gone = after(opened, c.PresenceReported("x", "one", True), c.PresenceReported("x", "one", False))
+    ended = after(c.Tick(), state=gone, at=60_000)
+    assert (ended.state, ended.moved_to) == ("closed", "")
+    moved = after(c.LegMoved("x", 2, "b"), state=ended, at=61_000)
+    assert (moved.moved_to, moved.leg, moved.owed) == ("b", 2, ())
+    assert after(c.LegMoved("x", 2, "b"), state=moved) == moved
 
 
 def test_it_comes_back_to_the_first_site_when_the_second_is_lost():
