@@ -193,11 +193,18 @@ async def test_a_contacts_history_shows_what_is_void_and_tasks_say_what_came_of_
     assert await history.select(told) == [(7, "gold")]
 
 
-async def test_a_contacts_events_are_found_by_the_tables_order_though_the_view_looks_at_the_chains(history):
+@pytest.mark.parametrize(
+    ("view", "table"),
+    [
+        ("contact_timeline(tenant = %(tenant)s, contact = 'c1')", "event_rows"),
+        ("tasks WHERE tenant = %(tenant)s AND time > now() - 60", "task_rows"),
+        ("agent_states WHERE tenant = %(tenant)s AND started_at > now() - 60", "agent_state_rows"),
+    ],
+)
+async def test_rows_are_found_by_their_tables_order_though_the_view_looks_at_the_chains(history, view, table):
     await history.completed("c1", 1, 1)
-    plan = await history.select(
-        "EXPLAIN indexes = 1 SELECT * FROM contact_timeline(tenant = %(tenant)s, contact = 'c1')"
-    )
-    text = "\n".join(line for (line,) in plan)
-    table = text[text.index("event_rows") :]
-    assert "tenant" in table and "PrimaryKey" in table, text
+    await history.changed(1, 1, state=3, previous=1, since=0, at=0)
+    plan = [line for (line,) in await history.select(f"EXPLAIN indexes = 1 SELECT * FROM {view}")]
+    read = plan[next(number for number, line in enumerate(plan) if f"(junctor.{table})" in line and "Read" in line) :]
+    keys = read[next(number for number, line in enumerate(read) if "PrimaryKey" in line) :][:6]
+    assert any("tenant" in line for line in keys), "\n".join(plan)
