@@ -48,7 +48,7 @@ class EntryRead:
         self.record = entry
         self.offset = offset
         self.topic = topic
-        self._messages = messages
+        self._made = messages
         self.seq: int = entry.seq
         self.now: int = entry.now
 
@@ -88,14 +88,14 @@ class EntryRead:
         return outcome_of(self.record.outcome, self.partition, self.seq)
 
     @cached_property
+    def messages(self) -> Sequence[Message | None]:
+        """Of its events; None where this process has no class for the type."""
+        return [unpack_or_none(packed) for packed in self.record.events] if self._made is None else self._made
+
+    @cached_property
     def events(self) -> tuple[EventRead, ...]:
         input_id, site_epoch = self.record.input.id, self.site_epoch
-        if self._messages is not None:
-            return tuple(
-                EventRead(n, message.DESCRIPTOR.full_name, message, input_id, site_epoch)
-                for n, message in enumerate(self._messages)
-            )
         return tuple(
-            EventRead(n, type_of(packed), unpack_or_none(packed), input_id, site_epoch)
-            for n, packed in enumerate(self.record.events)
+            EventRead(n, type_of(packed), message, input_id, site_epoch)
+            for n, (packed, message) in enumerate(zip(self.record.events, self.messages, strict=True))
         )

@@ -237,22 +237,21 @@ class PartitionState:
     def _record(
         self, reign: Reign, input: pb.Input | None, source: pb.Coordinates | None, now: int, decided: _Decided
     ) -> bytes:
-        entry = pb.Entry(
-            epoch=reign.epoch.to_proto(),
-            owner_id=reign.owner_id,
-            seq=self.seq + 1,
-            previous_hash=self.hash,
-            now=now,
-            source=source,
-            input=input,
-            outcome=decided.outcome,
-            events=decided.events,
-            dead=decided.dead,
-        )
-        self._count(entry)
-        if entry.seq % HASH_EVERY == 0:
+        record = pb.JournalRecord()
+        entry, seq = record.entry, self.seq + 1
+        entry.epoch.site_epoch, entry.epoch.owner_epoch = reign.epoch
+        entry.owner_id, entry.seq, entry.previous_hash, entry.now = reign.owner_id, seq, self.hash, now
+        if source is not None:
+            entry.source.CopyFrom(source)
+        if input is not None:
+            entry.input.CopyFrom(input)
+        entry.outcome.CopyFrom(decided.outcome)
+        entry.events.extend(decided.events)
+        if decided.dead is not None:
+            entry.dead.CopyFrom(decided.dead)
+        self._count(seq, now, source, input, decided.outcome if decided.dead is None else None)
+        if seq % HASH_EVERY == 0:
             entry.state_hash = self.state_hash()
-        record = pb.JournalRecord(entry=entry)
         value = encode(record)
         self.hash = chain_hash(self.hash, value)
         if self.ahead is not None:
@@ -260,22 +259,26 @@ class PartitionState:
         return value
 
     def _advance(self, entry: pb.Entry, value: bytes) -> None:
-        self._count(entry)
+        source = entry.source if entry.HasField("source") else None
+        outcome = None if entry.HasField("dead") else entry.outcome
+        self._count(entry.seq, entry.now, source, entry.input, outcome)
         self.hash = chain_hash(self.hash, value)
 
-    def _count(self, entry: pb.Entry) -> None:
-        seq, input = entry.seq, entry.input
-        self.seq, self.now = seq, entry.now
-        if entry.HasField("source"):
-            source = entry.source
+    def _count(
+        self, seq: int, now: int, source: pb.Coordinates | None, input: pb.Input | None, outcome: pb.Outcome | None
+    ) -> None:
+        """`outcome`: of an input that was applied."""
+        self.seq, self.now = seq, now
+        id = "" if input is None else input.id
+        if source is not None:
             key = (source.site, source.topic)
-            if input.id:
-                self.sources[key] = Position(source.offset, seq, input.id, input.made_at)
+            if input is not None and id:
+                self.sources[key] = Position(source.offset, seq, id, input.made_at)
             else:
                 last = self.sources.get(key, _NOWHERE)
                 self.sources[key] = Position(source.offset, seq, last.input_id, last.made_at)
-        if not entry.HasField("dead") and type_of(input.body) != _TICK:
-            self.window.add(input.id, Seen(entry.now, seq, entry.outcome.SerializeToString()))
+        if outcome is not None and input is not None and type_of(input.body) != _TICK:
+            self.window.add(id, Seen(now, seq, outcome.SerializeToString()))
 
 
 def _pieces(head: bytes, window: list[tuple[str, Seen]], fold: Iterable[bytes]) -> Iterator[bytes]:

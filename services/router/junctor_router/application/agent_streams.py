@@ -101,8 +101,7 @@ class AgentStreams:
 
     def entry(self, entry: Any) -> None:
         """An entry that was read back: an agent may be taken for gone who is here."""
-        for event in entry.events:
-            message = event.message
+        for message in entry.messages:
             lost = isinstance(message, pb.AgentConnectionChanged) and message.state == pb.CONNECTION_STATE_LOST
             if lost and self._open[entry.tenant, message.agent_id]:
                 self._changed.set()

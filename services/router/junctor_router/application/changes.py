@@ -55,16 +55,16 @@ class Changes:
         kept = self._kept.setdefault(partition, deque(maxlen=KEPT))
         if partition not in self._begins:
             self._begins[partition] = entry.seq
-        events = entry.events
-        if not events:
+        messages = entry.messages
+        if not messages:
             return
         tenant, seq = entry.tenant, entry.seq
         self._move(tenant)
-        for event in events:
-            agent_id = _agent_of(event.message)
+        for message in messages:
+            agent_id = _agent_of(message)
             if not agent_id:
                 continue
-            change = AgentChange(tenant, agent_id, partition, seq, event.message)
+            change = AgentChange(tenant, agent_id, partition, seq, message)
             if len(kept) == KEPT:
                 self._begins[partition] = kept[0].seq + 1
             kept.append(change)

@@ -66,8 +66,7 @@ class Measures:
             began = entry.input.made_at or entry.now
             self._telemetry.past_span("router.apply", began, entry.now, traceparent=traceparent, attributes=what)
         matched: set[str] = set()
-        for event in entry.events:
-            offer = event.message
+        for offer in entry.messages:
             if isinstance(offer, pb.ReservationCreated) and offer.contact_id not in matched:
                 matched.add(offer.contact_id)
                 self._match(partition, entry, offer, spans=bool(traceparent))

@@ -94,7 +94,7 @@ async def test_an_agent_who_is_here_and_taken_for_gone_is_told_again(streams, st
         await until(lambda: state.held.get(ANN) == {streams.holder})
         state.held[ANN] = set()
         lost = pb.AgentConnectionChanged(agent_id="ann", state=pb.CONNECTION_STATE_LOST)
-        streams.entry(SimpleNamespace(tenant="acme", events=[SimpleNamespace(message=lost)]))
+        streams.entry(SimpleNamespace(tenant="acme", messages=[lost]))
         await until(lambda: state.held[ANN] == {streams.holder})
 
 

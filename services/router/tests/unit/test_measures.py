@@ -57,8 +57,7 @@ class Site:
         input = journal_pb2.Input(tenant="acme", stream="default", body=packed, traceparent=traceparent)
         input.made_at = self.now - 3
         applied = self.fold.apply(input, body, self.now)
-        events = [SimpleNamespace(message=message) for message in applied.events]
-        entry = SimpleNamespace(input=input, tenant="acme", stream="default", now=self.now, events=events)
+        entry = SimpleNamespace(input=input, tenant="acme", stream="default", now=self.now, messages=applied.events)
         self.measures.entry(0, entry)
 
     def configure(self, kind, id, **value):
