@@ -46,9 +46,10 @@ lint: setup ## ruff, mypy, import rules
 test-unit: setup ## the unit tests, under a minute
 	@$(PYTHON) -m pytest -q -n 2 -m unit
 
-router-invariants: setup ## the router's promises in RUNS=10000 random runs; SEED= repeats some
-	@JUNCTOR_ROUTER_RUNS=$(or $(RUNS),10000) $(PYTHON) -m pytest -q services/router/tests/unit/test_invariants.py \
-	  $(if $(SEED),--hypothesis-seed=$(SEED))
+router-invariants: setup ## the router's promises in RUNS=10000 random runs, 500 with each seed; SEED= repeats one
+	@seq $(if $(SEED),$(SEED) $(SEED),1 $$((($(or $(RUNS),10000) + 499) / 500))) | xargs -P 2 -I{} sh -c ' \
+	  JUNCTOR_ROUTER_RUNS=500 $(PYTHON) -m pytest -q services/router/tests/unit/test_invariants.py --hypothesis-seed={} || \
+	  { echo "seed {} failed: make router-invariants SEED={}"; exit 255; }'
 
 router-faults: setup ## routers killed 50 times under load, one worker and two, and their broker; judged (half an hour)
 	@JUNCTOR_ROUTER_KILLS=$(or $(KILLS),50) $(PYTHON) -m pytest -q -s services/router/tests/integration/test_faults.py

@@ -7,13 +7,31 @@ run() {
   shift
   exec java -Xmx"${KAFKA_HEAP_MB:-384}"m -Xms64m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
     -XX:MinHeapFreeRatio=10 -XX:MaxHeapFreeRatio=25 -XX:+ExitOnOutOfMemoryError -Xshare:auto \
-    -Dorg.slf4j.simpleLogger.defaultLogLevel="${KAFKA_LOG_LEVEL:-warn}" -Dorg.slf4j.simpleLogger.showDateTime=true \
+    -Dorg.slf4j.simpleLogger.defaultLogLevel="${KAFKA_LOG_LEVEL:-warn}" \
+    -Dorg.slf4j.simpleLogger.log.org.apache.kafka.connect.mirror.MirrorSourceTask=info \
+    -Dorg.slf4j.simpleLogger.showDateTime=true \
     -Dorg.slf4j.simpleLogger.dateTimeFormat="yyyy-MM-dd'T'HH:mm:ss.SSSZ" \
     -cp '/opt/kafka/libs/*' "$main" "$@"
+}
+# Passes MirrorMaker's log on, and keeps the file $1 while its task has ended and not begun again: a task of Kafka Connect that
+# fails once (a broker that could not write) stays failed, and the process runs on. The pod's liveness probe looks at the file.
+watch() {
+  while IFS= read -r line; do
+    printf '%s\n' "$line"
+    case $line in
+      *"MirrorSourceConnector-0 replicating"*) rm -f "$1" ;;
+      *"MirrorSourceTask - Stopping"*) : > "$1" ;;
+    esac
+  done
 }
 if [ "${1:-}" = mirror ]; then
   : "${2:?the file of MirrorMaker 2}"
   shift
+  at=${TMPDIR:-/tmp}
+  rm -f "$at/mirror.stuck" "$at/mirror.log"
+  mkfifo "$at/mirror.log"
+  watch "$at/mirror.stuck" < "$at/mirror.log" &
+  exec > "$at/mirror.log" 2>&1
   run org.apache.kafka.connect.mirror.MirrorMaker "$@"
 fi
 settings=${KAFKA_PROPERTIES:-/opt/kafka/server.properties}
