@@ -66,6 +66,7 @@ def bind(settings: CtiSettings) -> Service:
         credential=entry_points.credential,
         journal_first=True,
         requests_per_second=settings.sip_requests_per_second,
+        alone=settings.sip_alone,
     )
     peers = Peers(
         ivr=f.stub(ivr_pb2_grpc.IvrServiceStub, settings.ivr_address),
@@ -87,7 +88,7 @@ def bind(settings: CtiSettings) -> Service:
         effects,
         peers,
         Prompts(settings.prompts),
-        lambda on_event: SipEdge(sip, on_event),
+        lambda on_event, takes_calls: SipEdge(sip, on_event, takes_calls),
         _other_sites(settings),
         redials,
         arrivals,

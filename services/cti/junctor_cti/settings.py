@@ -26,6 +26,11 @@ class CtiSettings(CommonSettings):
         "Shared by the edges of a site; made at each start if unset.", default=None
     )
     sip_requests_per_second: int = setting("More from one source are refused; 0: no limit.", default=0, minimum=0)
+    sip_alone: bool = setting(
+        "No other edge takes this one's calls. While it stops or starts it leaves new calls by UDP unanswered, so that "
+        "their repeats find the next process; elsewhere they get 503, so that the trunk tries another edge.",
+        default=False,
+    )
     media_ng: HostPort = setting("The media server's ng port.", default=HostPort("127.0.0.1", 2223))
     dtmf_listen: HostPort = setting("Where the media server reports digits.", default=HostPort("127.0.0.1", 2224))
     other_sites: tuple[str, ...] | None = setting(

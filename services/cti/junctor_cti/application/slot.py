@@ -65,7 +65,7 @@ class Slot:
         sealer: Sealer,
         clock: Clock,
         log_available: Callable[[], bool],
-        new_edge: Callable[[EdgeEvents], Edge],
+        new_edge: Callable[[EdgeEvents, Callable[[], bool]], Edge],
         others: OtherSites,
         redials: Redials,
         arrivals: Arrivals,
@@ -84,7 +84,7 @@ class Slot:
         self.legs: dict[str, Whose] = {}
         self.ready = False
         self.events = EdgeEvents(self)
-        self.edge = new_edge(self.events)
+        self.edge = new_edge(self.events, lambda: self.takes_calls)
         self._edge_started = False
         self._log_available = log_available
         self._ledger = ledger

@@ -40,7 +40,7 @@ class EdgeComponent:
         effects: CallEffects,
         peers: Peers,
         prompts: Prompts,
-        new_edge: Callable[[EdgeEvents], SipEdge],
+        new_edge: Callable[[EdgeEvents, Callable[[], bool]], SipEdge],
         others: OtherSites,
         redials: Redials,
         arrivals: Arrivals,

@@ -175,7 +175,7 @@ class CtiProcess:
             place.sealer,
             SystemClock(),
             lambda: place.log.available,
-            lambda on_event: SipEdge(self.sip, on_event),
+            lambda on_event, takes_calls: SipEdge(self.sip, on_event, takes_calls),
             OtherSites(place.site, place.other_edges, b"of both sites"),
             place.redials,
             Arrivals(next(iter(place.other_edges), None), lambda: place.away_percent, lambda site: True),

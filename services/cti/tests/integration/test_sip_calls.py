@@ -299,6 +299,28 @@ async def test_draining_refuses_new_calls(sip_desk, sip_phone):
     await asyncio.wait_for(stopping, 2)
 
 
+async def test_an_edge_without_others_leaves_new_calls_to_the_process_after_it(sip_desk, sip_phone):
+    desk = await sip_desk(alone=True)
+    port = desk.edge.port
+    caller = await sip_phone("1", desk)
+    await caller.call(desk.number)
+    leg = (await desk.event(ev.IncomingCall)).leg_id
+    stopping = asyncio.create_task(desk.edge.stop(drain=5))
+    await asyncio.sleep(0)
+    late = await caller.call(desk.number)
+    async with asyncio.timeout(5):
+        while not desk.edge.counters["unanswered.draining"]:
+            await asyncio.sleep(0.01)
+    desk.edge.reject(leg, 480)
+    await asyncio.wait_for(stopping, 2)
+    after = await sip_desk(alone=True, port=port)
+    arrived = await after.event(ev.IncomingCall)
+    assert late.state == "calling"
+    after.edge.reject(arrived.leg_id, 486)
+    await late.wait("rejected")
+    assert late.code == 486
+
+
 async def test_a_phone_without_an_answer_to_bye(sip_desk, sip_phone):
     desk, call, far = await bridged(sip_desk, sip_phone)
     await far.phone.close()

@@ -22,6 +22,8 @@
 {{- end }}
 - {name: JUNCTOR_CTI__SIP_REALM, value: {{ .Values.sip.realm | quote }}}
 - {name: JUNCTOR_CTI__SIP_REQUESTS_PER_SECOND, value: {{ .Values.sip.requestsPerSecond | int64 | quote }}}
+{{- /* Trunks of two sites try the other one. */}}
+- {name: JUNCTOR_CTI__SIP_ALONE, value: {{ not .Values.global.site.peer.name | quote }}}
 - name: JUNCTOR_CTI__SIP_NONCE_SECRET
   valueFrom:
     secretKeyRef:

@@ -31,8 +31,10 @@ _OPEN_INVITE = (dialog.INCOMING, dialog.PROCEEDING, dialog.ANSWERED)
 class Called:
     """The transactions' user. `on_stray` is the calling side's."""
 
-    def __init__(self, signaling: Signaling, on_stray: Callable[[Response], None]) -> None:
-        self._signaling, self._on_stray = signaling, on_stray
+    def __init__(
+        self, signaling: Signaling, on_stray: Callable[[Response], None], takes_calls: Callable[[], bool]
+    ) -> None:
+        self._signaling, self._on_stray, self._takes_calls = signaling, on_stray, takes_calls
         self.draining = False
 
     def on_stray(self, response: Response, peer: Peer) -> None:
@@ -166,6 +168,11 @@ class Called:
 
     def _new_call(self, transaction: ServerTransaction, request: Request) -> None:
         signaling, headers = self._signaling, request.headers
+        alone = signaling.settings.alone and not transaction.source.reliable
+        if alone and (self.draining or not self._takes_calls()):
+            signaling.counters["unanswered.draining"] += 1
+            signaling.transactions.forget(transaction)
+            return
         if self.draining:
             self._refuse(transaction, request, 503, "draining", ("Retry-After", RETRY_AFTER_S))
             return

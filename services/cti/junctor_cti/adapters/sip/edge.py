@@ -43,13 +43,16 @@ class SipEdge:
     `counters` grow only: absorbed, retransmitted, malformed.<kind>, refused.<kind>, event.<name>, …
     """
 
-    def __init__(self, settings: SipSettings, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self, settings: SipSettings, on_event: Callable[[Event], None], takes_calls: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`takes_calls`: whether new calls can be served now."""
         self.settings = settings
         self.counters: Counter[str] = Counter()
         loop = asyncio.get_running_loop()
         self._signaling = Signaling(settings, on_event, loop, self.counters)
         self._calling = Calling(self._signaling)
-        self._called = Called(self._signaling, self._calling.on_stray)
+        self._called = Called(self._signaling, self._calling.on_stray, takes_calls)
         self._wire = Wire(settings, self.receive, self._flow_closed, self._peer_failed, self.counters)
         self._transactions = Transactions(self._called, self._wire.send, loop, self.counters, settings.t1, settings.t2)
         self._registrar = Registrar(settings, self._signaling.emit, loop, time.time)
@@ -63,7 +66,7 @@ class SipEdge:
         await self._wire.start()
 
     async def stop(self, drain: float = 2.0) -> None:
-        """Refuses new calls with 503, waits up to `drain` seconds for open transactions, closes. No leg is cleared:
+        """Takes no new calls (503, or no answer where it is `alone`), waits up to `drain` seconds for open transactions, closes. No leg is cleared:
         whoever adopts their records goes on with them."""
         self._called.draining = True
         until = self._loop.time() + drain

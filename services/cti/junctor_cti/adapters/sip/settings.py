@@ -17,6 +17,8 @@ class SipSettings:
     `outbound` is (host, port) of a proxy that takes every request outside a flow (UDP).
     With `journal_first`, BYE, CANCEL, re-INVITE, UPDATE and REFER are answered by `SipEdge.accept` only, so that the
     decider journals before; without it they are answered as soon as `on_event` has returned.
+    `alone`: no other edge takes these calls. While it takes none, an INVITE by UDP gets no answer, so that a repeat of it
+    (RFC 3261, 17.1.1.2: for 32 s) finds the next process; elsewhere it gets 503, so that the trunk tries another edge.
     `t1`, `t2` are RFC 3261's timers in seconds; every linger is 64 x T1.
     """
 
@@ -40,6 +42,7 @@ class SipSettings:
     trunks: Mapping[str, str] = field(default_factory=dict)
     outbound: tuple[str, int] | None = None
     journal_first: bool = False
+    alone: bool = False
     report_headers: tuple[str, ...] = (
         "user-agent",
         "p-asserted-identity",

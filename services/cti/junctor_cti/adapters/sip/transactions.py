@@ -146,6 +146,10 @@ class Transactions:
             transaction.interval, transaction.started = self.t1, now
             transaction.timer = self._scheduler.call_later(self.t1, self._repeat_final, transaction)
 
+    def forget(self, transaction: ServerTransaction) -> None:
+        """A request that was not answered: its repeat is a new one."""
+        del self.servers[transaction.key]
+
     def acknowledged(self, transaction: ServerTransaction) -> None:
         """Ends the repeating of a 2xx: its ACK came, or the dialog is over."""
         if transaction.timer is not None:
