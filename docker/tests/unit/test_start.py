@@ -1,4 +1,4 @@
-"""The mirror's container tells its liveness probe where a task has failed; Java's place is taken by a shell that says its lines."""
+"""The container of the mirror tells its liveness probe where a task has failed. A shell that says its lines is Java here."""
 
 import os
 import subprocess

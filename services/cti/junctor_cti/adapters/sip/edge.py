@@ -66,8 +66,8 @@ class SipEdge:
         await self._wire.start()
 
     async def stop(self, drain: float = 2.0) -> None:
-        """Takes no new calls (503, or no answer where it is `alone`), waits up to `drain` seconds for open transactions, closes. No leg is cleared:
-        whoever adopts their records goes on with them."""
+        """Takes no new calls (503, or no answer where it is `alone`), waits up to `drain` seconds for open transactions, closes.
+        No leg is cleared: whoever adopts their records goes on with them."""
         self._called.draining = True
         until = self._loop.time() + drain
         while self._transactions.open_count and self._loop.time() < until:  # noqa: ASYNC110  (a bounded drain)
