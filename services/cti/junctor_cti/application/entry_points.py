@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from junctor.directory.v1 import directory_pb2
 from junctor_journal.replica import Replica
 from junctor_journal.state_index import StateIndex
-from junctor_journal.topics import partition_for
+from junctor_service.pools import DEFAULT_POOL, partition_of_pool
 
 DEFAULT_LANGUAGE = "en"
-DEFAULT_POOL = "default"
 PREFIX_DIGITS = 6
 UNREACHABLE_AFTER_MS = 30_000
 """How long a contact waits for a leader who cannot be reached, where its plan does not say."""
@@ -90,12 +89,7 @@ class EntryPoints:
         """The router's partition of the queue's pool: the directory's, else by the pool's name."""
         found = self._replica.get(tenant, "queue", queue)
         pool = (found.value.value.queue.pool if found is not None else "") or DEFAULT_POOL
-        item = self._replica.get(tenant, "pool", pool)
-        if item is not None and item.value.value.pool.HasField("partition"):
-            named: int = item.value.value.pool.partition
-            if named < partitions:
-                return named
-        return partition_for(tenant, pool, partitions)
+        return partition_of_pool(self._replica, tenant, pool, partitions)
 
     def _language(self, tenant: str) -> str:
         item = self._replica.get(tenant, "tenant", "self")

@@ -21,11 +21,11 @@ from junctor_expressions.tree import (
     place,
     shortened,
 )
+from junctor_service.pools import DEFAULT_POOL
 
 from junctor_directory.application.problems import Place, hint
 from junctor_directory.domain.configuration import Name
 
-DEFAULT_POOL = "default"
 KINDS = {
     pb.ATTRIBUTE_TYPE_PROFICIENCY: Kind.PROFICIENCY,
     pb.ATTRIBUTE_TYPE_BOOLEAN: Kind.BOOLEAN,

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from junctor.directory.v1 import directory_pb2 as pb
 from junctor_expressions.of_agents import Kind
 from junctor_expressions.tree import Node, attributes
+from junctor_service.pools import DEFAULT_POOL
 
-from junctor_directory.application.expressions import DEFAULT_POOL, EVERYONE, Expressions
+from junctor_directory.application.expressions import EVERYONE, Expressions
 from junctor_directory.application.problems import Findings, Place
 from junctor_directory.domain.configuration import Name
 

@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 from junctor.contact.v1 import contact_pb2
 from junctor.directory.v1 import directory_pb2 as pb
 from junctor_expressions import of_agents
+from junctor_service.pools import DEFAULT_POOL
 
 from junctor_directory.application.calendars import check_calendar
-from junctor_directory.application.expressions import DEFAULT_POOL, Expressions
+from junctor_directory.application.expressions import Expressions
 from junctor_directory.application.flows import check_flow
 from junctor_directory.application.plans import check_overflows, check_steps
 from junctor_directory.application.problems import Findings, Place, Problem, listed

@@ -7,7 +7,7 @@ from typing import Any
 
 from junctor.directory.v1 import directory_pb2
 from junctor_journal.replica import Replica, StateItem
-from junctor_journal.topics import partition_for
+from junctor_service.pools import partition_of_pool
 
 from junctor_router.application.configuration import ValueName, Versioned
 from junctor_router.application.directory_values import IN_ONE_POOL, POOL_WIDE, pool_of
@@ -39,12 +39,7 @@ class PoolConfig:
 
     def partition(self, tenant: str, pool: str, partitions: int) -> int:
         """The directory's, where it names one that exists; else the hash of the pool's name."""
-        item = self._replica.get(tenant, "pool", pool)
-        if item is not None and item.value.value.pool.HasField("partition"):
-            named: int = item.value.value.pool.partition
-            if named < partitions:
-                return named
-        return partition_for(tenant, pool, partitions)
+        return partition_of_pool(self._replica, tenant, pool, partitions)
 
     def listen(self, listener: Callable[[ValueName], None]) -> None:
         self._listeners.append(listener)

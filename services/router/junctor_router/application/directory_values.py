@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.any_pb2 import Any as PackedAny
 from junctor.directory.v1 import directory_pb2 as pb
+from junctor_service.pools import DEFAULT_POOL
 
 from junctor_router.domain.business_hours import DAYS
 from junctor_router.domain.configuration import (
@@ -32,7 +33,6 @@ from junctor_router.domain.configuration import (
 )
 from junctor_router.domain.values import AgentOrder, AttributeType, Channel, Objective
 
-DEFAULT_POOL = "default"
 POOL_WIDE = ("attribute", "calendar", "tenant", "plan", "scores")
 """Kinds that every pool of the tenant gets, in the order in which they are best told."""
 IN_ONE_POOL = ("queue", "agent")

@@ -9,10 +9,11 @@ from typing import Any, Protocol
 
 from junctor.router.v1 import router_pb2 as pb
 from junctor_service.errors import not_found
+from junctor_service.pools import DEFAULT_POOL
 
 from junctor_router.application.changes import empty_agent
 from junctor_router.application.configuration import Configuration
-from junctor_router.application.directory_values import DEFAULT_POOL, pool_of
+from junctor_router.application.directory_values import pool_of
 from junctor_router.application.pools import PoolsFold
 from junctor_router.domain import explanation, matching
 from junctor_router.domain.agent import Agent
