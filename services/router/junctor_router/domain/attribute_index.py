@@ -5,7 +5,7 @@ The positions say nothing; who has been idle longest is the business of `idle_ra
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -113,6 +113,10 @@ class AttributeIndex:
         for value in values:
             found |= column.get(value, 0)
         return found
+
+    def values(self, name: str) -> Collection[Scalar]:
+        """That somebody has of the attribute."""
+        return self._columns.get(name, {}).keys()
 
     def having(self, name: str) -> int:
         found = 0

@@ -12,7 +12,7 @@ Whether an agent meets a line is a function of the agent's attributes alone (`li
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -79,6 +79,8 @@ class TakesTurns(Protocol):
 
 @dataclass(slots=True)
 class WaitingLines:
+    values: Callable[[str], Collection[Scalar]]
+    """Of an attribute, those that agents have."""
     lines: dict[int, Line] = field(default_factory=dict)
     by_queue: dict[str, dict[int, Line]] = field(default_factory=dict)
     objectives: dict[str, int] = field(default_factory=dict)
@@ -93,11 +95,14 @@ class WaitingLines:
     _by_key: dict[LineKey, Line] = field(default_factory=dict)
     _data_keys: dict[Place, tuple[str, ...]] = field(default_factory=dict)
     _waiting: list[int] = field(default_factory=lambda: [0] * len(Channel))
-    _met: LinesMet = field(default_factory=LinesMet)
+    _met: LinesMet = field(init=False)
     _pickers: dict[Node, Picker] = field(default_factory=dict)
     """One for all lines that want the same, so that what it found is found once."""
     _next: int = 0
     _limit: int = MAX_LINES
+
+    def __post_init__(self) -> None:
+        self._met = LinesMet(self.values)
 
     def find(self, key: LineKey) -> Line | None:
         return self._by_key.get(key)
@@ -271,7 +276,7 @@ class WaitingLines:
         self._by_key.clear()
         self.by_queue.clear()
         self._waiting = [0] * len(Channel)
-        self._met = LinesMet()
+        self._met = LinesMet(self.values)
         self._pickers.clear()
         self._data_keys.clear()
         self._heads.clear()

@@ -7,7 +7,7 @@ it. A line with a clause over several attributes is asked by itself, once for ea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from junctor_router.domain.expression import (
@@ -28,6 +28,8 @@ Test = Callable[[Mapping[str, Scalar]], bool]
 NOTHING: dict[str, Scalar] = {}
 VALUES_KEPT = 256
 """Values of an attribute of which it is kept what they fail."""
+VALUES_LEARNT = VALUES_KEPT // 4
+"""With more of them it is forgotten where a line is opened, and found again for those that are asked for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -76,7 +78,7 @@ class Column:
             return
         test = test_of(part)
         self.tests.append((bit, test))
-        if len(self.failed) > VALUES_KEPT // 4:
+        if len(self.failed) > VALUES_LEARNT:
             self.failed.clear()
         for value, bits in self.failed.items():
             if not test({self.name: value}):
@@ -108,6 +110,8 @@ def _values(part: Node) -> tuple[Scalar, ...] | None:
 
 @dataclass(slots=True)
 class LinesMet:
+    values: Callable[[str], Collection[Scalar]] = lambda name: ()
+    """Of an attribute, those that agents have: what they fail is found when lines are opened, not when an agent is matched."""
     _columns: dict[str, Column] = field(default_factory=dict)
     _free: int = 0
     """Lines that some meet who have none of the attributes that they look at."""
@@ -132,7 +136,7 @@ class LinesMet:
         for part, (name,) in zip(parts, names, strict=True):
             column = self._columns.get(name)
             if column is None:
-                column = self._columns[name] = Column(name)
+                column = self._columns[name] = Column(name, failed=dict.fromkeys(self._known(name), 0))
             column.add(bit, part)
             if not test_of(part)(NOTHING):
                 required[name] = None
@@ -144,6 +148,10 @@ class LinesMet:
         if others:
             self._several |= bit
             self._choosy[bit] = tuple(others)
+
+    def _known(self, name: str) -> Collection[Scalar]:
+        values = self.values(name)
+        return values if len(values) <= VALUES_LEARNT else ()
 
     def met(self, profile: Profile, among: int, opened: int, generation: int) -> int:
         """The bits of the lines that it meets; right for those of `among`. `opened` and `generation` tell whether lines have

@@ -118,7 +118,7 @@ class PoolState:
     """What may come on top of what, by the tenant's value (derived)."""
     index: AttributeIndex = field(default_factory=AttributeIndex)
     ranking: IdleRanking = field(default_factory=IdleRanking)
-    lines: WaitingLines = field(default_factory=WaitingLines)
+    lines: WaitingLines = field(init=False)
     timers: Timers = field(default_factory=Timers)
     dirty: set[tuple[str, str]] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
@@ -134,6 +134,9 @@ class PoolState:
     """Contacts by the agents that they prefer."""
     _requirements: dict[str, Expression] = field(default_factory=dict)
     _profiles: dict[str, Profile] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.lines = WaitingLines(self.index.values)
 
     def emit(self, event: Event) -> None:
         self.events.append(event)

@@ -30,9 +30,10 @@ profiles = st.dictionaries(names, values, max_size=4)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(nodes, max_size=8), st.lists(nodes, max_size=4), st.lists(profiles, min_size=1, max_size=4))
-def test_it_is_what_asking_each_line_gives(first, later, some):
-    lines, found = LinesMet(), [Profile(str(n), attributes) for n, attributes in enumerate(some)]
+@given(st.lists(nodes, max_size=8), st.lists(nodes, max_size=4), st.lists(profiles, min_size=1, max_size=4), profiles)
+def test_it_is_what_asking_each_line_gives(first, later, some, known):
+    lines = LinesMet(lambda name: [known[name]] if name in known else [])
+    found = [Profile(str(n), attributes) for n, attributes in enumerate(some)]
     wanted = []
     for more in (first, later):
         for node in more:
@@ -63,9 +64,23 @@ def test_numbers_given_anew_are_asked_anew():
     assert others.met(profile, 1, 2, 1) == 0
 
 
+def test_values_that_agents_have_are_compared_when_a_line_is_opened():
+    asked = []
+
+    def values(name):
+        asked.append(name)
+        return [1, 2, 3]
+
+    lines = LinesMet(values)
+    lines.add(0, Compare(">=", Attribute("a"), Literal(2)))
+    lines.add(1, Compare("<", Attribute("a"), Literal(2)))
+    assert asked == ["a"]
+    assert lines._columns["a"].failed == {1: 0b01, 2: 0b10, 3: 0b10}
+
+
 def test_values_beyond_what_is_kept_are_looked_at_again(monkeypatch):
     monkeypatch.setattr(lines_met, "VALUES_KEPT", 3)
-    lines = LinesMet()
+    lines = LinesMet(lambda name: range(100))
     lines.add(0, Compare(">=", Attribute("a"), Literal(5)))
     for _ in range(2):
         for value in range(10):
