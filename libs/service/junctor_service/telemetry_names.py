@@ -51,6 +51,7 @@ METRICS: dict[str, str] = {
     "junctor.router.agents": "agents logged in, by state [agents]",
     "junctor.router.apply_duration": "one apply of the core, of every 64th input [ms]",
     "junctor.router.apply_longest": "the longest apply of the core since the last reading [ms]",
+    "junctor.router.edges": "edges of two sites, each by its state [edges]",
     "junctor.router.match_duration": "coming in line to the offer [ms]",
     "junctor.router.offers": "contacts being offered [contacts]",
     "junctor.router.waiting": "contacts that wait [contacts]",

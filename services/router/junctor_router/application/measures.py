@@ -53,6 +53,7 @@ class Measures:
         telemetry.gauges("junctor.router.waiting", self._waiting)
         telemetry.gauges("junctor.router.offers", self._offers)
         telemetry.gauges("junctor.router.agents", self._agents)
+        telemetry.gauges("junctor.router.edges", self._edges)
 
     def watch(self, journal: Journal) -> None:
         self._journal = journal
@@ -102,6 +103,12 @@ class Measures:
             states = Counter(agent.state for agent in pool.agents.values() if agent.logged_in)
             for state, count in sorted(states.items()):
                 yield count, {"tenant": pool.tenant, "pool": pool.name, "state": state.name.lower()}
+
+    def _edges(self) -> Values:
+        for pool in self._pools():
+            for name in sorted(pool.edges):
+                state = "silent" if name in pool.silent else "uncalled" if name in pool.uncalled else "reached"
+                yield 1, {"tenant": pool.tenant, "pool": pool.name, "edge": name, "state": state}
 
     def _pools(self) -> Iterator[PoolState]:
         journal = self._journal

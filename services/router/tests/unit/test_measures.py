@@ -98,6 +98,19 @@ def test_gauges_are_what_the_state_has(site):
     assert points["junctor.router.apply_longest", ""].value > 0
 
 
+def test_an_edge_is_counted_in_its_state(site):
+    site.put(pb.EdgeReported(edge="omnichannel/b", reachable=True))
+    site.put(pb.EdgeReported(edge="cti/b/0", reachable=True, holds_slots=True))
+    assert site.points()["junctor.router.edges", "reached"].value == 1
+    site.put(pb.EdgeReported(edge="omnichannel/b", reachable=False))
+    site.fold.begin(2, site.now, [])
+    points = site.points()
+    assert points["junctor.router.edges", "silent"].attributes["edge"] == "omnichannel/b"
+    assert points["junctor.router.edges", "uncalled"].attributes["edge"] == "cti/b/0"
+    site.put(pb.RollCallAnswered(edge="cti/b/0", site_epoch=2))
+    assert site.points()["junctor.router.edges", "reached"].attributes["edge"] == "cti/b/0"
+
+
 async def test_an_input_with_a_trace_has_its_span_and_a_match_is_in_the_contacts(site):
     await site.telemetry.start()
     site.put(request(CONTACT), contact_traceparent(CONTACT))
