@@ -39,9 +39,11 @@ def fields(**values: Any) -> Iterator[None]:
         _fields.reset(token)
 
 
-# What libraries say of their everyday work; a coordinator that is not there yet is told as an error, again and again.
+# What libraries say of their everyday work. A coordinator or a topic that is not there yet is told as an error, fifty times a
+# second; who waits for it says so once.
 LIBRARIES = {
     "aiokafka": logging.WARNING,
+    "aiokafka.cluster": logging.CRITICAL,
     "aiokafka.consumer.group_coordinator": logging.CRITICAL,
     "httpx": logging.WARNING,
 }
