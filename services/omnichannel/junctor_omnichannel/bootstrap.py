@@ -93,10 +93,9 @@ def bind(settings: OmnichannelSettings) -> Service:
     events = [topics.events("router")]
     if settings.other_site is not None:
         events.append(topics.of_site(settings.other_site, topics.events("omnichannel")))
-    if settings.other_site is not None and beats is not None:
-        beats.listen(
-            Greeter(settings.other_site, f.commands.fact, lambda: ledger.partitions, ledger.append_inputs).hear
-        )
+        greeter = Greeter(settings.other_site, f.commands.fact, lambda: ledger.partitions, ledger.append_inputs)
+        if beats is not None:
+            beats.listen(greeter.hear)
     f.react(events, reactions(f.commands.fact, edge, lambda partition: _fences(ledger, partition)))
     conversations = Conversations(
         widgets,
