@@ -17,7 +17,7 @@ from e2e.cluster.release import NAMESPACE, NODE_PORTS, InstalledSite, images_arc
 
 WITNESS_MANIFEST = Path(__file__).parents[2] / "helm" / "witness.yaml"
 WITNESS_NAMESPACE, ACCOUNT = "junctor-witness", "junctor-register"
-KAFKA_PORT, VOTER_PORT = 30992, 30551
+KAFKA_PORT, VOTER_PORT, CHATS_PORT = 30992, 30551, 30552
 _OTHER = {"a": "b", "b": "a"}
 
 
@@ -121,6 +121,7 @@ class TwoInstalledSites:
         }
         peer = {
             "sip": f"{other}:{NODE_PORTS['sip']}",
+            "omnichannel": {"grpc": f"{other}:{CHATS_PORT}", "web": f"ws://{other}:{NODE_PORTS['web_chat']}/"},
             "existingSecret": "sites",
             "kafka": {"brokers": [f"{other}:{KAFKA_PORT}"], "claimed": True},
         }
@@ -135,4 +136,5 @@ class TwoInstalledSites:
                 "service": {"type": "NodePort", "nodePort": KAFKA_PORT},
             },
             "voter": {"service": {"type": "NodePort", "nodePort": VOTER_PORT}},
+            "omnichannel": {"sites": {"type": "NodePort", "nodePort": CHATS_PORT}},
         }
