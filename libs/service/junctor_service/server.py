@@ -29,8 +29,10 @@ OPTIONS = (
     ("grpc.max_receive_message_length", LARGEST_MESSAGE),
     ("grpc.max_send_message_length", LARGEST_MESSAGE),
     ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),  # or a client that has not heard of its stream's end yet is sent away
+    # Clients ping every 30 s, on streams that are silent too, and for a moment without one: by default they are sent away
+    # (GOAWAY, too_many_pings) who do so more often than every five minutes.
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
 )
 
 Servicing = tuple[Callable[[Any, Any], None], Any]
