@@ -77,15 +77,17 @@ async def test_offers_across_a_cut_link_stop_long_before_they_time_out(
     await link.stop()
 
 
+@pytest.mark.parametrize("leads", [LEADS, STAYS])
 async def test_an_agent_whose_customer_was_lost_with_a_site_is_free_once_the_phone_is(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+    tmp_path: Path, record_property: Callable[[str, object], None], leads: str
 ) -> None:
+    """Whether that site led or not."""
     sites = TwoSites(
         tmp_path,
         services=("directory", "router", "ivr", "recording", "cti"),
         without=("clickhouse",),
         processes=False,
-        preferred={LEADS: range(12), STAYS: ()},
+        preferred={LEADS: (), STAYS: (), leads: range(12)},
     )
     async with sites:
         agents: dict[str, Agent] = {}

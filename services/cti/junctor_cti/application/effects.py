@@ -66,6 +66,8 @@ class CallEffects:
             if isinstance(body, cti_pb2.FenceRaised):
                 self._roll_calls[partition].begun(body.partition, body.site_epoch)
             self._roll_calls[partition].look()
+            if any(_parts(event.message) for event in entry.events):
+                self._roll_calls[partition].parted()
 
     def on_ready(self, partition: int, fold: Any) -> None:
         if partition not in self._slots:
@@ -150,3 +152,8 @@ class CallEffects:
             await slot.record(fact, f"{stream}/reported/{changes}/{device.tenant}", device.tenant, stream)
 
         self._tasks.start(slot.partition, f"{device.tenant}/{device.device}/{changes}", report, told)
+
+
+def _parts(event: Any) -> bool:
+    """Whether a phone of this edge has let go of a contact of another site."""
+    return isinstance(event, cti_pb2.RelayStateChanged) and event.state == "ended"

@@ -43,6 +43,10 @@ class Redials:
         self._calls: dict[tuple[str, str], FarCall] = {}
         self._taken: dict[tuple[str, str], int] = {}
 
+    def lost(self, site: str) -> bool:
+        """Whether that site is taken for lost."""
+        return self._silent_for(site) >= LOST_SECONDS
+
     def __len__(self) -> int:
         return len(self._calls)
 

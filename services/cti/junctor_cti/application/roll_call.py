@@ -1,8 +1,10 @@
 """What the slots of this edge's agents hold, told to the router: after a site epoch began in one of its partitions, after a
-take-over of the edge, and again when a talk that was told of has ended (docs/two-sites.md, E4)."""
+take-over of the edge, and again when a talk that was told of has ended, or one with a contact of a site that is lost, where
+nobody else tells of its end (docs/two-sites.md, E4)."""
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -11,12 +13,15 @@ from junctor_service.client import rpc
 from junctor_service.effect_tasks import EffectTasks
 from junctor_service.tokens import EVERY_TENANT
 
-from junctor_cti.application.calls import FENCE
+from junctor_cti.application.calls import FENCE, fence_stream
 from junctor_cti.application.device_slots import DeviceSlots
 from junctor_cti.application.slot import Slot
 from junctor_cti.domain.decide import Line
 
 SECONDS = 5.0
+SETTLES = 6.0
+"""Seconds after which a site that is lost is known to be, here and to the router."""
+_FIRST_EPOCH = 1
 
 
 class RollCalls:
@@ -29,6 +34,7 @@ class RollCalls:
         self._process = uuid.uuid4().hex[:12]
         self._count = 0
         self._told: frozenset[str] = frozenset()
+        self._parted = False
 
     def begun(self, partition: int, site_epoch: int) -> None:
         """The fence of a router's partition is in the journal."""
@@ -53,6 +59,24 @@ class RollCalls:
         if self._told and not self._told <= self._slot.devices.reservations():
             self._told &= self._slot.devices.reservations()
             self.all_begun()
+
+    def parted(self) -> None:
+        """A phone has let go of a contact of the other site."""
+        if self._parted or self._slot.others.first() is None:
+            return
+        self._parted = True
+        self._count += 1
+        self._tasks.start(self._slot.partition, f"roll call after {self._count}", self._tell_parted)
+
+    async def _tell_parted(self) -> None:
+        await asyncio.sleep(SETTLES)
+        self._parted = False
+        other = self._slot.others.first()
+        if other is None or not self._slot.redials.lost(other):
+            return
+        for partition in range(self._slot.partitions):
+            line = self._slot.fold.get(EVERY_TENANT, fence_stream(partition))
+            self.begun(partition, line.fence if line is not None and line.fence else _FIRST_EPOCH)
 
     async def _answer(self, partition: int, site_epoch: int, count: int) -> None:
         """Raises `ServiceError` while the router cannot be reached: then it is tried again."""

@@ -97,6 +97,11 @@ class Slot:
         return f"{edge_id('cti', self.site)}/{self.partition}"
 
     @property
+    def partitions(self) -> int:
+        """How many the router's journal has, as every service's does."""
+        return self._ledger.partitions
+
+    @property
     def takes_calls(self) -> bool:
         """False while the journal cannot be written: what begins now could not be told."""
         return self.ready and not self.facts.away and self._log_available()

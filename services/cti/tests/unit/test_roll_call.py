@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from junctor_cti.application import roll_call
 from junctor_cti.application.device_slots import DeviceSlots
 from junctor_cti.application.roll_call import RollCalls
 from junctor_cti.domain.call import Call, Leg, Offer
@@ -30,16 +31,21 @@ def call(contact_id, reservation_id, agent, device, *, talking):
 
 class Edge:
     def __init__(self, other="b"):
+        self.lost = ""
         self.streams = {(EVERY_TENANT, "fence/3"): Line(fence=2), (EVERY_TENANT, "fence/9"): Line(fence=4)}
         self.slot = SimpleNamespace(
             partition=0,
+            partitions=10,
+            redials=SimpleNamespace(lost=lambda site: self.lost == site),
             agents_edge="cti/a/0",
             devices=DeviceSlots(),
             others=SimpleNamespace(first=lambda: other),
             fold=SimpleNamespace(
                 streams=lambda: self.streams, get=lambda tenant, stream: self.streams.get((tenant, stream))
             ),
-            stale=lambda partition, epoch: epoch < self.streams[EVERY_TENANT, f"fence/{partition}"].fence,
+            stale=lambda partition, epoch: (
+                epoch < self.streams.get((EVERY_TENANT, f"fence/{partition}"), Line(fence=0)).fence
+            ),
         )
         self.router = Router()
         self.roll_calls = RollCalls(self.slot, EffectTasks("test"), self.router)
@@ -109,4 +115,27 @@ async def test_one_site_is_not_called():
     edge = Edge(other=None)
     edge.roll_calls.all_begun()
     await asyncio.sleep(0.01)
+    assert edge.router.answers == []
+
+
+async def test_a_talk_with_a_lost_sites_contact_ends_and_every_partition_is_told_once(edge, monkeypatch):
+    monkeypatch.setattr(roll_call, "SETTLES", 0.0)
+    edge.lost = "b"
+    edge.lets_go("c1")
+    edge.roll_calls.parted()
+    edge.roll_calls.parted()
+    answers = await edge.answers(10)
+    assert [(answer.partition, answer.site_epoch) for answer in answers] == [
+        (partition, {3: 2, 9: 4}.get(partition, 1)) for partition in range(10)
+    ]
+    assert all([slot.contact_id for slot in answer.slots] == ["c2"] for answer in answers)
+    edge.roll_calls.parted()
+    assert len(await edge.answers(20)) == 20
+
+
+async def test_while_the_other_site_lives_it_ends_its_talks_itself(edge, monkeypatch):
+    monkeypatch.setattr(roll_call, "SETTLES", 0.0)
+    edge.roll_calls.parted()
+    for _ in range(20):
+        await asyncio.sleep(0)
     assert edge.router.answers == []

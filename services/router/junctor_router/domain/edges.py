@@ -43,7 +43,8 @@ def answered(pool: PoolState, command: RollCallAnswered) -> None:
     """What an edge says of its slots beats the journal. An answer to an earlier site epoch's roll call is history only.
 
     Asked the first time in a site epoch, a reservation of an earlier one that is not there has been given up by the agent's
-    edge. Later answers say so only of contacts whose own edge is silent: else that one ends them.
+    edge. Later answers, and of reservations of this one, say so only of contacts whose own edge is silent: else that one
+    ends them.
     """
     if command.site_epoch < pool.site_epoch:
         return
@@ -85,7 +86,8 @@ def _hold(pool: PoolState, agent: Agent, slot: Slot | None, first: bool) -> None
             continue
         if slot is not None and slot.reservation_id == task.reservation_id:
             continue
-        if epoch_of(task.reservation_id) < pool.site_epoch and (first or task.edge in pool.silent):
+        earlier = epoch_of(task.reservation_id) < pool.site_epoch
+        if task.edge in pool.silent or (first and earlier):
             _give_up(pool, task, agent)
     pool.refresh(agent)
 
