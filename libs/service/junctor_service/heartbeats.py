@@ -28,6 +28,7 @@ TOPIC = "junctor.heartbeats.v1"
 BEAT_SECONDS = 0.5
 SILENT_SECONDS = 2.0
 """An edge that was not heard for so long is not reached (docs/two-sites.md, L6)."""
+UNHEARD_SECONDS = 30.0
 FORGET_SECONDS = 86_400.0
 _RETRY_SECONDS = 0.5
 _LATE_SECONDS = 0.25
@@ -222,8 +223,8 @@ class Heartbeats:
 
 
 class FarEdge:
-    """The edges of a service at other sites, as their heartbeats tell. What was never heard is silent since this process could
-    have heard it."""
+    """The edges of a service at other sites, as their heartbeats tell. What was never heard is silent since UNHEARD_SECONDS after
+    this process could have heard it."""
 
     def __init__(self, service: str, beats: Heartbeats | None, now: Callable[[], float] = time.monotonic) -> None:
         self._service = service
@@ -236,6 +237,7 @@ class FarEdge:
         return self.silent_for(site) < SILENT_SECONDS
 
     def silent_for(self, site: str) -> float:
-        """Seconds since it was heard last; 0 for less than a beat's."""
+        """Seconds since it was heard last; 0 for less than a beat's. One that was never heard is not missed for UNHEARD_SECONDS:
+        after the start of a whole site its mirror comes last."""
         heard = self._beats.last_heard(edge_id(self._service, site)) if self._beats is not None else None
-        return max(0.0, self._now() - (self._since if heard is None else heard + BEAT_SECONDS))
+        return max(0.0, self._now() - (self._since + UNHEARD_SECONDS if heard is None else heard + BEAT_SECONDS))

@@ -78,7 +78,7 @@ class Greeter:
                     await self._append(inputs)
                     return
             except JournalError as error:
-                log.info("a greeting waits for the log", extra={"process": process, "reason": str(error)})
+                log.info("a greeting waits for the log", extra={"greeted": process, "reason": str(error)})
             await asyncio.sleep(RETRY_SECONDS)
 
     def _inputs(self, process: str) -> list[journal_pb2.Input]:
