@@ -29,6 +29,7 @@ BEAT_SECONDS = 0.5
 SILENT_SECONDS = 2.0
 """An edge that was not heard for so long is not reached (docs/two-sites.md, L6)."""
 UNHEARD_SECONDS = 30.0
+"""A site that was never heard is not missed before: after the start of a whole site its mirror comes last."""
 FORGET_SECONDS = 86_400.0
 _RETRY_SECONDS = 0.5
 _LATE_SECONDS = 0.25
@@ -230,14 +231,13 @@ class FarEdge:
         self._service = service
         self._beats = beats
         self._now = now
-        self._since = now() + BEAT_SECONDS
+        self._since = now() + BEAT_SECONDS + UNHEARD_SECONDS
 
     def lives(self, site: str) -> bool:
         """Whether it was heard a moment ago."""
         return self.silent_for(site) < SILENT_SECONDS
 
     def silent_for(self, site: str) -> float:
-        """Seconds since it was heard last; 0 for less than a beat's. One that was never heard is not missed for UNHEARD_SECONDS:
-        after the start of a whole site its mirror comes last."""
+        """Seconds since it was heard last; 0 for less than a beat's."""
         heard = self._beats.last_heard(edge_id(self._service, site)) if self._beats is not None else None
-        return max(0.0, self._now() - (self._since + UNHEARD_SECONDS if heard is None else heard + BEAT_SECONDS))
+        return max(0.0, self._now() - (self._since if heard is None else heard + BEAT_SECONDS))

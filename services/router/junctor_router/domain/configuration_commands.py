@@ -229,12 +229,13 @@ def _tenant(pool: PoolState, value: TenantValue) -> None:
 
 
 def _reread(pool: PoolState, agent: Agent) -> list[str]:
-    attributes, warnings = read_attributes(agent.value, sweeps.types_for(agent.id, pool.sweeps, pool.attributes))
+    attributes, warnings = read_attributes(agent.value, pool.read_by(agent))
     if attributes != agent.member.attributes:
         pool.ranking.set_attributes(agent.member, attributes)
         pool.index.set_attributes(agent.member, attributes)
     pool.set_profile(agent, attributes)
-    pool.set_matrix(agent)
+    pool.take_rules(agent)
+    pool.park(agent)
     pool.refresh(agent)
     return warnings
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from junctor_router.domain import reservation
@@ -33,7 +33,7 @@ from junctor_router.domain.idle_ranking import IdleRanking
 from junctor_router.domain.lines_met import NO_PROFILE, Profile
 from junctor_router.domain.plan import MISSING_PLAN, NOBODY, OPEN_PLAN, CompiledPlan
 from junctor_router.domain.reservation import NO_OFFER, Offer
-from junctor_router.domain.sweeps import Sweep, matrix_for
+from junctor_router.domain.sweeps import Sweep, matrix_for, types_for
 from junctor_router.domain.task import FinishedTask, Task
 from junctor_router.domain.timers import GRACE, HOLD, OFFER, PAUSE, RELAX, STARVE, STEP, WRAP_UP, Timers
 from junctor_router.domain.values import (
@@ -232,11 +232,15 @@ class PoolState:
         """Whether the agent has contacts in hand, not only offers."""
         return any(self.tasks[c].state in IN_HAND for c in agent.tasks)
 
-    def set_matrix(self, agent: Agent) -> None:
+    def read_by(self, agent: Agent) -> Mapping[str, AttributeType]:
+        """The types by which the agent's attributes are read: those before a change until its sweep has come to the agent."""
+        return types_for(agent.id, self.sweeps, self.attributes)
+
+    def take_rules(self, agent: Agent) -> None:
+        """What may come on top of what for the agent: its own rules on those of the tenant, which change with a sweep."""
         own = agent.value.interruptions
         matrix = matrix_for(agent.id, self.sweeps, self.matrix)
         agent.matrix = matrix.changed(own) if own else matrix
-        self.park(agent)
 
     def park(self, agent: Agent) -> None:
         """Parks what yields to something that the agent has, or is being offered, and resumes what does no longer."""

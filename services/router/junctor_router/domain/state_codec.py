@@ -170,11 +170,9 @@ def _restore(state: PoolState, rows: Callable[[str], Iterable[tuple[str, Any]]])
 
 def _restore_agent(state: PoolState, plain: list[Any], indexed: list[Any] | None) -> Member:
     agent = Agent.from_plain(plain)
-    own = agent.value.interruptions
     if indexed is None:
-        attributes = read_attributes(agent.value, sweeps.types_for(agent.id, state.sweeps, state.attributes))[0]
-        matrix = sweeps.matrix_for(agent.id, state.sweeps, state.matrix)
-        agent.matrix = matrix.changed(own) if own else matrix
+        attributes = read_attributes(agent.value, state.read_by(agent))[0]
+        state.take_rules(agent)
     else:
         attributes, allows, parks = dict(indexed[0]), *indexed[1:]
         agent.matrix = Matrix(tuple(allows), tuple(parks))
