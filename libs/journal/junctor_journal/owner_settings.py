@@ -6,6 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
+def _at_once(partition: int) -> bool:
+    return False
+
+
 def _uncorrelated(stream: str) -> tuple[str, str]:
     return "", ""
 
@@ -15,6 +19,8 @@ class OwnerSettings:
     """`address`: host:port of this process's gRPC server, told in the claim.
 
     `correlate` gives the correlation id and the traceparent of what a timer of a stream does.
+    `timers_wait` says of a partition that its timers may not ring yet; it is asked when one is due, and again after
+    `stuck_timer_ms`.
     `reclaim_after` is two heartbeats of the group: a member that was stopped learns by then that it was replaced.
     Taking over from another site: `far_answer` is how long its Kafka may take to take a claim, `far_reading` what is
     granted for reading on to it; otherwise the mirror must be quiet for `quiet`, at most `quiet_limit` is waited.
@@ -36,3 +42,4 @@ class OwnerSettings:
     quiet_limit: float = 1.0
     handover_timeout: float = 10.0
     correlate: Callable[[str], tuple[str, str]] = _uncorrelated
+    timers_wait: Callable[[int], bool] = _at_once

@@ -157,7 +157,8 @@ class Relay:
         letters: list[NewRecord] = []
         for entry in entries:
             if isinstance(entry, EpochRead):
-                if entry.started.previous_site_epoch:
+                # The first epoch of all ends none. A higher one may, even if this site never heard of what it ends.
+                if entry.started.epoch.site_epoch > 1:
                     journal = topics.journal(self._service)
                     events.append(epoch_record(self._service, journal, self._partition, entry.started))
             elif entry.dead:

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -112,9 +113,13 @@ class Foundation:
         *,
         pump: Pump | None = None,
         route: Callable[[journal_pb2.Input], int] | None = None,
+        timers_wait: Callable[[int], bool] | None = None,
     ) -> Ledger:
         """The service's journal in this process; of two sites' where the settings name another one and the service is one
-        whose partitions sites lead in turn."""
+        whose partitions sites lead in turn. `timers_wait`: see `OwnerSettings`."""
+        owner = OwnerSettings(correlate=_contact_of)
+        if timers_wait is not None:
+            owner = replace(owner, timers_wait=timers_wait)
         self._sites = two_sites(self.name, self.settings, self.log) if self.name in topics.LED else None
         self._ledger = Ledger(
             self.name,
@@ -125,7 +130,7 @@ class Foundation:
                 site=self.settings.site,
                 address=self.address,
                 instance_id=self.instance,
-                owner=OwnerSettings(correlate=_contact_of),
+                owner=owner,
             ),
             pump=pump or GroupPump(),
             clock=self.clock.now_ms,

@@ -31,7 +31,7 @@ from junctor_omnichannel.adapters.router import RouterRouting
 from junctor_omnichannel.application.catching_up import CatchingUp
 from junctor_omnichannel.application.conversations import Conversations
 from junctor_omnichannel.application.doubts import Doubts
-from junctor_omnichannel.application.effects import ConversationEffects
+from junctor_omnichannel.application.effects import ConversationEffects, at_once
 from junctor_omnichannel.application.far_conversations import FarConversations
 from junctor_omnichannel.application.feed import Feed
 from junctor_omnichannel.application.greetings import Greeter, journal_partition_of
@@ -68,7 +68,7 @@ def bind(settings: OmnichannelSettings) -> Service:
     beats = f.heartbeats(hears=True)
     catching_up = _catching_up(settings, f, beats, lambda: ledger)
     routing = RouterRouting(router, edge)
-    settled = catching_up.settled if catching_up is not None else None
+    settled = catching_up.settled if catching_up is not None else at_once
     doubts = Doubts(f.effects, routing, report, followed, lambda partition: _fold(ledger, partition).streams(), settled)
 
     def see(partition: int, entry: Any, mine: bool) -> None:
@@ -89,7 +89,12 @@ def bind(settings: OmnichannelSettings) -> Service:
         doubts.all,
         settled,
     )
-    ledger = f.ledger(new_fold, effects, route=lambda input: _partition_of(input, ledger.partitions))
+    ledger = f.ledger(
+        new_fold,
+        effects,
+        route=lambda input: _partition_of(input, ledger.partitions),
+        timers_wait=catching_up.behind if catching_up is not None else None,
+    )
     events = [topics.events("router")]
     if settings.other_site is not None:
         events.append(topics.of_site(settings.other_site, topics.events("omnichannel")))

@@ -53,7 +53,7 @@ def declarations(service: str, partitions: int):
 
 
 def new_ledger(log, service="tally", effects=None, *, pump, clock=None, every=5_000, fold=new_fold, **settings):
-    owner = OwnerSettings(reclaim_after=settings.pop("reclaim_after", 0.3))
+    owner = OwnerSettings(reclaim_after=settings.pop("reclaim_after", 0.3), **settings.pop("owner", {}))
     more = {} if clock is None else {"clock": clock}
     return Ledger(
         service,

@@ -117,6 +117,17 @@ async def test_a_timer_rings_without_other_inputs(run):
     assert 0 <= now_ms() - due < 1_000
 
 
+async def test_a_timer_waits_for_as_long_as_its_partition_is_told_to(run):
+    waits = [True]
+    ledger = await run(owner={"timers_wait": lambda partition: waits[0]})
+    due = now_ms() + 1_000
+    outcome = await ledger.command(ask("1", tally_pb.RingRequest(at=due)))
+    await asyncio.sleep(60)
+    assert (await ledger.command(add("2", 1))).seq == outcome.seq + 1
+    waits[0] = False
+    await ledger.wait_position(outcome.partition, outcome.seq + 2, 2)
+
+
 async def test_an_input_that_cannot_be_applied_is_a_dead_letter_and_stops_nothing(run, log):
     ledger = await run()
     await ledger.command(add("1", 5))

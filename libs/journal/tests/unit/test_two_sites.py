@@ -134,6 +134,18 @@ async def test_a_lost_site_is_taken_over_and_nothing_known_is_lost(sites):
     assert ("", 2, "junctor.journal.v1.EpochStarted") in sites.events("b")
 
 
+async def test_a_site_that_knows_nothing_of_the_lost_one_says_all_the_same_that_an_epoch_began(sites):
+    sites.mirrors["a"].cut()
+    a, b = await sites.both()
+    await a.command(add("1", 1))
+    await a.stop(0.0)
+    sites.register.grant("b")
+    await eventually(lambda: b.owns(0))
+    await eventually(lambda: sites.events("b"))
+    assert sites.events("b") == [("", 2, "junctor.journal.v1.EpochStarted")]
+    assert sites.events("a") == [("1", 1, "junctor.tally.v1.Added")]
+
+
 async def test_an_overtaken_owner_of_a_lost_site_follows_and_never_claims(sites):
     a, b = await sites.both(far=True)
     await a.command(add("1", 1))

@@ -56,8 +56,10 @@ class Redials:
         match message:
             case contact_pb2.Reattached() if message.site == self._site:
                 self._take(key, message.leg)
+            case contact_pb2.Reattached():
+                self._add(key, message, message.leg)
             case contact_pb2.ContactOpened() if event.site != self._site:
-                self._add(key, message.site, message.customer_hash, message.entry_point, message.arrived_at)
+                self._add(key, message, leg=1)
             case contact_pb2.SegmentStarted() if key in self._calls and event.site != self._site:
                 queue = message.queue or self._calls[key].queue
                 self._calls[key] = replace(self._calls[key], segments=message.segment, queue=queue)
@@ -87,10 +89,10 @@ class Redials:
         self._taken[key] = max(leg, self._taken.get(key, 0))
         self._calls.pop(key, None)
 
-    def _add(self, key: tuple[str, str], site: str, caller_hash: str, called_number: str, arrived_at: int) -> None:
+    def _add(self, key: tuple[str, str], came: contact_pb2.ContactOpened | contact_pb2.Reattached, leg: int) -> None:
         """The two sites' events come in no order between them."""
-        if key not in self._taken:
-            self._calls[key] = FarCall(*key, site, caller_hash, called_number, arrived_at)
+        if leg > self._taken.get(key, 0):
+            self._calls[key] = FarCall(*key, came.site, came.customer_hash, came.entry_point, came.arrived_at, leg)
 
 
 def tells_who(number: str) -> bool:

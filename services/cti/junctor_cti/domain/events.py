@@ -35,6 +35,7 @@ class Reattached:
     customer_hash: str
     arrived_at: int
     at: int
+    entry_point: str
     channel: Channel = "voice"
 
 

@@ -26,6 +26,7 @@ def take_up(turn: Turn, command: c.CallArrived, earlier: c.EarlierLeg) -> None:
             command.caller_hash,
             command.arrived_at,
             turn.now,
+            command.called_number,
         )
     )
     if not earlier.queue:

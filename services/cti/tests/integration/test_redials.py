@@ -60,6 +60,32 @@ async def test_a_redial_gets_the_old_place_and_is_served_here(sites):
     await again.over()
 
 
+async def test_a_caller_who_loses_both_sites_in_turn_has_the_old_place_again_at_the_first(sites):
+    a, b = sites
+    first = await (await a.dial()).answered()
+    await first.routed()
+    (asked,) = a.others.of(router_pb2.RequestTaskRequest)
+    mirrored(a, b)
+    b.silent = LOST_SECONDS
+    again = await b.dial()
+    await again.phone.wait("answered", within=LIMIT)
+    (told,) = await eventually(lambda: b.said(first.contact, "Reattached"), "it is told")
+    await a.report(told)
+    await eventually(lambda: first.call is None, "nothing is left of it there")
+    mirrored(b, a)
+    await b.cti.die()
+    a.silent = LOST_SECONDS
+    third = await a.dial()
+    await third.phone.wait("answered", within=LIMIT)
+    asked_again = (await eventually(lambda: a.others.of(router_pb2.RequestTaskRequest)[1:], "it is in line again"))[0]
+    assert (asked_again.contact_id, asked_again.arrived_at, asked_again.leg, asked_again.edge) == (
+        first.contact,
+        asked.arrived_at,
+        3,
+        "cti/a",
+    )
+
+
 async def test_the_site_that_comes_back_leaves_the_contact_alone(sites):
     a, b = sites
     first = await (await a.dial()).answered()

@@ -46,7 +46,7 @@ def test_who_was_in_line_is_in_line_again_without_the_flow():
     call = state.call
     assert (call.state, call.queue, call.arrived_at, call.generation) == ("queued", "cards", ARRIVED, 2)
     assert call.owed == ("route/1",)
-    assert of(events, Reattached) == [Reattached("demo", "x", 2, "b", "a", "hash", ARRIVED, NOW)]
+    assert of(events, Reattached) == [Reattached("demo", "x", 2, "b", "a", "hash", ARRIVED, NOW, "4000")]
     assert of(events, ContactOpened) == []
     assert [(e.segment, e.kind) for e in of(events, SegmentStarted)] == [(3, "queue")]
     state, _ = line(c.CallAnswered("x", "leg", b"r"), c.LegRecorded("x", "leg", b"r"), state=state)
@@ -176,3 +176,16 @@ def test_a_place_that_was_taken_before_a_restart_is_taken_in_whatever_order_even
         if not taken_first:
             world.says("b", taken)
         assert world.take() is None
+
+
+def test_who_went_to_the_other_site_and_loses_that_one_too_has_the_place_here_again():
+    world = World()
+    gone = contact_pb2.Reattached(
+        contact_id="x", leg=2, site="a", previous_site="b", customer_hash="hash", arrived_at=ARRIVED, entry_point="4000"
+    )
+    world.says("a", gone)
+    world.says("a", contact_pb2.SegmentStarted(contact_id="x", segment=4, queue="cards"))
+    found = world.take()
+    assert (found.site, found.leg, found.arrived_at, found.queue, found.segments) == ("a", 2, ARRIVED, "cards", 4)
+    world.says("a", gone)
+    assert world.take() is None

@@ -1,8 +1,8 @@
 """After a start: whether what this site has of a conversation can be out of date, since the other site took it over meanwhile.
 
-Nobody may write into such a copy, and nothing is asked of the router for it. It is current, partition by partition, once the
-other site's greeting to this process has gone through the own journal (see `greetings`). A site that is not reached greets
-nobody: then the own conversations go on.
+Nobody may write into such a copy, no timer of it rings, and nothing is asked of the router for it. It is current, partition
+by partition, once the other site's greeting to this process has gone through the own journal (see `greetings`). A site that
+is not reached greets nobody: then the own conversations go on.
 """
 
 from __future__ import annotations
@@ -83,6 +83,10 @@ class CatchingUp:
                 reason="CATCHING_UP",
             )
 
+    def behind(self, partition: int) -> bool:
+        """Whether something in a partition of the journal may be out of date."""
+        return partition not in self._current and not self._over()
+
     async def settled(self, conversation: Conversation) -> None:
         """Returns when the copy is current, or nothing more is to be waited for: look at it again then."""
         while self._may_be_old(conversation):  # noqa: ASYNC110 time passes too
@@ -91,8 +95,7 @@ class CatchingUp:
     def _may_be_old(self, conversation: Conversation) -> bool:
         if not conversation.state or conversation.moved_to or conversation.arrived_at >= self._began_ms:
             return False
-        partition = self._partition_of(conversation.tenant, conversation.contact_id)
-        return partition not in self._current and not self._over()
+        return self.behind(self._partition_of(conversation.tenant, conversation.contact_id))
 
     def _over(self) -> bool:
         """Nothing more is to be waited for, though not every partition is current."""

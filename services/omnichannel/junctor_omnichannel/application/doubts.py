@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from junctor.omnichannel.v1 import omnichannel_pb2 as pb
 from junctor_service.effect_tasks import EffectTasks
 
-from junctor_omnichannel.application.effects import Look, Report, Settled, origin
+from junctor_omnichannel.application.effects import Look, Report, Settled, at_once, origin
 from junctor_omnichannel.domain.conversation import Conversation
 from junctor_omnichannel.domain.fence import EVERY_TENANT, in_doubt, partition_of
 
@@ -36,7 +36,7 @@ class Doubts:
         report: Report,
         look: Look,
         streams: Callable[[int], Streams],
-        settled: Settled | None = None,
+        settled: Settled = at_once,
     ) -> None:
         self._tasks = tasks
         self._router = router
@@ -68,7 +68,7 @@ class Doubts:
     def _start(self, partition: int, tenant: str, contact: str, asked: str, reservation_id: str) -> None:
         async def work() -> None:
             conversation = self._look(tenant, contact)
-            if conversation is not None and self._settled is not None:
+            if conversation is not None:
                 await self._settled(conversation)
                 conversation = self._look(tenant, contact)
             if conversation is None or conversation.reservation_id != reservation_id:

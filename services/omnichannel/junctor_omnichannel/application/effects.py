@@ -26,6 +26,10 @@ Look = Callable[[str, str], Conversation | None]
 Settled = Callable[[Conversation], Awaitable[None]]
 
 
+async def at_once(conversation: Conversation) -> None:
+    """`Settled` where there is one site: nothing is ever out of date."""
+
+
 class Kept(NamedTuple):
     """The agent who has a conversation still that came to this site, and the reservation."""
 
@@ -66,7 +70,7 @@ class ConversationEffects:
         patience: float,
         see: Callable[[int, Any, bool], None] = lambda partition, entry, mine: None,
         owned: Callable[[int], None] = lambda partition: None,
-        settled: Settled | None = None,
+        settled: Settled = at_once,
     ) -> None:
         self._tasks = tasks
         self._routing = routing
@@ -106,7 +110,7 @@ class ConversationEffects:
         async def work() -> None:
             async with lock:
                 conversation = self._look(tenant, contact)
-                if conversation is not None and step in conversation.owed and self._settled is not None:
+                if conversation is not None and step in conversation.owed:
                     await self._settled(conversation)
                     conversation = self._look(tenant, contact)
                 if conversation is None or step not in conversation.owed:

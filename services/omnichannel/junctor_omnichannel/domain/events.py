@@ -193,6 +193,7 @@ class Reattached:
     arrived_at: int
     at: int
     customer_hash: str = ""
+    entry_point: str = ""
     channel: Channel = "chat"
 
 

@@ -62,8 +62,10 @@ async def test_a_conversation_of_before_waits_for_the_greeting_in_its_partition(
     world.reads(0)
     world.reads(1, "another process")
     assert world.held()
+    assert [world.part.behind(partition) for partition in (0, 1)] == [False, True]
     world.reads(1)
     assert not world.held()
+    assert not world.part.behind(1)
 
 
 async def test_what_is_owed_waits_until_the_copy_is_current(world, monkeypatch):

@@ -32,8 +32,7 @@ class RouterEffects:
 
     def on_epoch(self, partition: int, started: Any, mine: bool) -> None:
         """Pending offers have new ids."""
-        if started.previous_site_epoch:
-            self._changes.forget(partition)
+        self._changes.forget(partition)
 
     def on_rewind(self, partition: int) -> None:
         """Offers told last are void."""

@@ -434,6 +434,7 @@ class Reattached(_message.Message):
     CUSTOMER_HASH_FIELD_NUMBER: _builtins.int
     ARRIVED_AT_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    ENTRY_POINT_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The customer organisation."""
     contact_id: _builtins.str
@@ -452,6 +453,8 @@ class Reattached(_message.Message):
     """Unix milliseconds at which the contact arrived, the first time."""
     at: _builtins.int
     """Unix milliseconds at which the new leg came."""
+    entry_point: _builtins.str
+    """The number or address that the customer came to, as in ContactOpened; empty where a token named the contact."""
     def __init__(
         self,
         *,
@@ -464,10 +467,11 @@ class Reattached(_message.Message):
         customer_hash: _builtins.str = ...,
         arrived_at: _builtins.int = ...,
         at: _builtins.int = ...,
+        entry_point: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "at", b"at", "channel", b"channel", "contact_id", b"contact_id", "customer_hash", b"customer_hash", "leg", b"leg", "previous_site", b"previous_site", "site", b"site", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "at", b"at", "channel", b"channel", "contact_id", b"contact_id", "customer_hash", b"customer_hash", "entry_point", b"entry_point", "leg", b"leg", "previous_site", b"previous_site", "site", b"site", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
