@@ -124,6 +124,8 @@ def attempt(
 def _wait(seat: Seat, seen: Sightings, partition: int) -> float:
     """The time to live; longer for the second in turn where no other site holds the partition by a majority."""
     known = _present(seen, partition)
+    if not known:
+        return seat.times.ttl + (0.0 if partition in seat.preferred else seat.times.first)
     for holding in known.values():
         named = sum(other.names(holding.epoch, holding.holder) for other in known.values())
         if holding.holder != seat.site and named >= seat.majority:
