@@ -8,6 +8,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -118,10 +119,12 @@ async def test_chats_are_served_across_sites_and_come_to_the_survivor(
         await chats.widget("b")
         await chats.log_in("b", "ann")
         here = chats.omnichannel("b", "ann")
-        async with chats.customer() as talking, chats.customer() as waiting:
+        async with AsyncExitStack() as customers:
+            talking = await customers.enter_async_context(chats.customer())
             await talking.until(lambda: "queued" in talking.states, LIMIT)
             await chats.accept("b", "ann", talking.contact_id)
             await talking.until(lambda: "with_agent" in talking.states, LIMIT)
+            waiting = await customers.enter_async_context(chats.customer())
             await waiting.until(lambda: "queued" in waiting.states, LIMIT)
 
             # The agent's workspace is at b, the conversation at a.
