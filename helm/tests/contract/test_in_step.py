@@ -100,6 +100,15 @@ def test_policies_let_services_call_whom_their_code_calls(service):
     assert {called for called, by in callers().items() if service in by} == named
 
 
+def test_of_two_sites_a_service_that_is_led_may_ask_the_owner_of_a_partition_to_hand_it_over():
+    for install in ("single-site-b", "production-site-a"):
+        for service in ("router", "directory"):
+            spec = of_kind(install, "NetworkPolicy")[f"centre-{service}"]["spec"]
+            own = {"podSelector": spec["podSelector"]}
+            assert any(own in rule.get("from", ()) for rule in spec["ingress"]), (install, service)
+            assert any(own in rule.get("to", ()) for rule in spec["egress"]), (install, service)
+
+
 def test_everything_that_runs_has_a_policy_and_nothing_is_let_through_by_default():
     for install in ("single", "single-site-b", "production", "production-site-a"):
         policies = of_kind(install, "NetworkPolicy")
