@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from junctor_local import places
 
+from e2e.cluster.network_rules import TABLE
+
 HERE = Path(__file__).parent
 Name = Literal["a", "b", "witness"]
 SLOW = 1_200.0
@@ -115,6 +117,20 @@ class Cluster:
     async def from_node(self, *command: str | Path, limit: float = 60.0) -> str:
         """Runs a program where the site's node runs: what it reaches, the site reaches."""
         return await run("nsenter", f"--net=/var/run/netns/junctor-{self.name}", *command, limit=limit)
+
+    async def refused(self) -> set[tuple[str, str, str, int]]:
+        """What NetworkPolicies refused since the site came up: from whom, to whom (components, or addresses), protocol, port.
+        Left out is what was asked of a Service that kube-proxy did not know yet."""
+        found = json.loads(await self.from_node("nft", "-j", "list", "set", "ip", TABLE, "refused"))
+        names = json.loads((self.directory / "addresses.json").read_text())
+        (refused,) = [one["set"] for one in found["nftables"] if "set" in one]
+        places = [one["concat"] for one in refused.get("elem", ())]
+        services = f"10.{96 + int(self.address.split('.')[2])}."
+        return {
+            (names.get(of, of), names.get(to, to), protocol, port)
+            for of, to, protocol, port in places
+            if not to.startswith(services)
+        }
 
     async def inside(self, *command: str | Path, limit: float = 300.0) -> str:
         """Runs a program on this machine that finds the cluster's names."""

@@ -3,7 +3,7 @@
 # Programs are taken from $JUNCTOR_CACHE/kubernetes/bin, state lies in $JUNCTOR_CACHE/kubernetes/<site>.
 #
 # A site is a network namespace at the bridge `sites` with an API server, etcd, scheduler, controllers, kubelet, containerd,
-# kube-proxy and DNS of its own; `witness` has the first two only: a place for a Lease. Pods and Services are routed from
+# kube-proxy, DNS and an enforcer of NetworkPolicies (network_policies.py; this machine itself may reach everything); `witness` has the first two only: a place for a Lease. Pods and Services are routed from
 # this machine and from the other site, so phones and clients outside reach them. `cut` takes the site's link away; `kill`
 # ends all of its processes at once, as where its power fails, and `back` starts it on what its disks have.
 set -Eeuo pipefail
@@ -11,6 +11,7 @@ archives=()
 for archive in "${@:3}"; do archives+=("$(realpath "$archive")"); done
 cd "$(dirname "$0")/../.."
 site=${1:?a, b or witness} verb=${2:?up, down, cut, mend, kill, back or load}
+root=$PWD
 cache=${JUNCTOR_CACHE:-$PWD/.local}
 bin=$cache/kubernetes/bin
 mkdir -p "$cache/kubernetes/$site"
@@ -69,7 +70,7 @@ down() {
     for _ in $(seq 50); do [ -z "$(tasks ls | grep RUNNING)" ] && break; sleep 0.1; done
     for task in $(tasks ls -q); do tasks rm -f "$task" > /dev/null || true; done
   fi
-  for program in kube-proxy kube-scheduler kube-controller-manager coredns kube-apiserver containerd etcd; do stop $program; done
+  for program in network-policies kube-proxy kube-scheduler kube-controller-manager coredns kube-apiserver containerd etcd; do stop $program; done
   forget_networks
   for process in $(shims); do kill -9 "$process" || true; done
   unmount
@@ -254,6 +255,7 @@ run() {
     --hostname-override=node-$site --node-ip=$ip
   spawn kube-proxy "$bin/kube-proxy" --config=kube-proxy.yaml
   spawn coredns "$bin/coredns" -conf Corefile
+  PYTHONPATH=$root spawn network-policies "$root/.venv/bin/python" -m e2e.cluster.network_policies "$KUBECONFIG" "$dir" 10.90.0.1
   wait_for "$bin/kubectl" wait --for=condition=Ready node/node-$site --timeout=5s
   # The kubelet of a network namespace does not find this machine's disk; what it does not measure it leaves as it is told.
   "$bin/kubectl" patch node node-$site --subresource=status --type=merge --patch \

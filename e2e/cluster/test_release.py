@@ -15,7 +15,8 @@ from junctor_local import places
 from rich.console import Console
 
 from e2e.cluster.figures import Figures
-from e2e.cluster.release import InstalledSite, next_version, version
+from e2e.cluster.kubernetes import CommandFailed
+from e2e.cluster.release import NAMESPACE, InstalledSite, next_version, version
 from e2e.cluster.traffic import Traffic
 from e2e.stage import LiveCall, Stage, eventually, served
 
@@ -65,6 +66,16 @@ async def test_the_judge_finds_no_broken_promise(installed: InstalledSite, stage
     found = await installed.judged()
     figures.judged(found["contacts"], found["broken"])
     assert found["broken"] == {}
+
+
+async def test_policies_refused_nothing_of_all_this_and_refuse_what_they_do_not_name(installed: InstalledSite):
+    cluster = installed.cluster
+    assert await cluster.refused() == set()
+    (router, *_) = [name for name in await installed.images() if "-router-" in name]
+    call = f"import socket; socket.create_connection(({installed.clickhouse.analyst['host']!r}, 8123), 3)"
+    with pytest.raises(CommandFailed, match="timed out"):
+        await cluster.kubectl("exec", "-n", NAMESPACE, router, "--", "python", "-c", call)
+    assert await cluster.refused() == {("router", "clickhouse", "tcp", 8123)}
 
 
 async def _through(installed: InstalledSite, stage: Stage, figures: Figures, what: str, tag: str) -> None:

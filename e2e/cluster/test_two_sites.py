@@ -100,3 +100,7 @@ async def test_the_site_that_comes_back_is_served_by_the_one_that_leads(sites: T
     await eventually(lambda: desk.served([arrived]), LIMIT, "who arrives at the site that came back is served")
     assert await desk.leader() == leads
     assert overlaps(intervals(desk)) == Overlaps()
+
+
+async def test_policies_refused_nothing_between_the_sites(sites: TwoInstalledSites):
+    assert {name: await sites[name].cluster.refused() for name in ("a", "b")} == {"a": set(), "b": set()}

@@ -3,7 +3,7 @@
 set -euo pipefail
 declare -A packages=(
   [etcd]=etcd-server [containerd]=containerd [ctr]=containerd [runc]=runc [iptables]=iptables [ip]=iproute2
-  [conntrack]=conntrack [tc]=iproute2 [buildah]=buildah [mmdebstrap]=mmdebstrap [openssl]=openssl [pgrep]=procps
+  [conntrack]=conntrack [nft]=nftables [tc]=iproute2 [buildah]=buildah [mmdebstrap]=mmdebstrap [openssl]=openssl [pgrep]=procps
 )
 missing=()
 for program in "${!packages[@]}"; do command -v "$program" > /dev/null || missing+=("${packages[$program]}"); done
