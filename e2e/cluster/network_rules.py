@@ -84,8 +84,10 @@ def script(
     lines = [
         f'add rule ip {TABLE} refuse iifname "{BRIDGE}" ip saddr != {known} drop',
         f'add rule ip {TABLE} refuse oifname "{BRIDGE}" ip daddr != {known} drop',
-        f"add rule ip {TABLE} refuse meta l4proto {{ tcp, udp }} "
-        "add @refused { ip saddr . ip daddr . meta l4proto . th dport }",
+        *(
+            f"add rule ip {TABLE} refuse {begins} add @refused {{ ip saddr . ip daddr . meta l4proto . th dport }}"
+            for begins in ("tcp flags & (fin | syn | rst | ack) == syn", "meta l4proto udp ct state new")
+        ),
         f"add rule ip {TABLE} refuse drop",
     ]
     for chain in ("forward", "input"):

@@ -96,11 +96,12 @@ kill_all() {
   rm -f ./*.pid containerd/sock*
 }
 
-# A machine that starts again has no mounts, no network namespaces and no state of containers.
+# A machine that starts again has no mounts, no network namespaces, no connections and no state of containers.
 back() {
   [ -f etcd.pid ] && { echo "site $site runs" >&2; exit 1; }
   forget_networks
   unmount
+  nsenter --net=/var/run/netns/$ns conntrack -F > /dev/null 2>&1 || true
   rm -rf containerd/state ipam
   run
 }
