@@ -11,6 +11,8 @@ from pathlib import Path
 # setpriv (util-linux) sets PR_SET_PDEATHSIG, prctl(2), and becomes the program: SIGKILL when the thread that started
 # it ends. Nothing of ours runs between fork and exec, which would not be safe beside gRPC's threads.
 _DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
+# Where the parent has ended before that is set, the program is not begun: its parent is another process then.
+_OF_THIS_PARENT = ("sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"')
 
 
 class NotReady(RuntimeError):
@@ -65,6 +67,8 @@ class Child:
             self._log_start = output.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *_DIE_WITH_PARENT,
+                *_OF_THIS_PARENT,
+                str(os.getpid()),
                 *self.command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
