@@ -553,7 +553,7 @@ class Owner:
             due = self._due(state)
             if due is None or due.at > clock:
                 return
-            if self._settings.timers_wait(self.partition):
+            if self._settings.timers_wait is not None and self._settings.timers_wait(self.partition):
                 self._ticks_after = clock + self._settings.stuck_timer_ms
                 return
             correlation_id, traceparent = self._settings.correlate(due.stream)

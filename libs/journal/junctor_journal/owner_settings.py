@@ -6,10 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-def _at_once(partition: int) -> bool:
-    return False
-
-
 def _uncorrelated(stream: str) -> tuple[str, str]:
     return "", ""
 
@@ -42,4 +38,4 @@ class OwnerSettings:
     quiet_limit: float = 1.0
     handover_timeout: float = 10.0
     correlate: Callable[[str], tuple[str, str]] = _uncorrelated
-    timers_wait: Callable[[int], bool] = _at_once
+    timers_wait: Callable[[int], bool] | None = None

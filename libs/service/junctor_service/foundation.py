@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -117,9 +116,6 @@ class Foundation:
     ) -> Ledger:
         """The service's journal in this process; of two sites' where the settings name another one and the service is one
         whose partitions sites lead in turn. `timers_wait`: see `OwnerSettings`."""
-        owner = OwnerSettings(correlate=_contact_of)
-        if timers_wait is not None:
-            owner = replace(owner, timers_wait=timers_wait)
         self._sites = two_sites(self.name, self.settings, self.log) if self.name in topics.LED else None
         self._ledger = Ledger(
             self.name,
@@ -130,7 +126,7 @@ class Foundation:
                 site=self.settings.site,
                 address=self.address,
                 instance_id=self.instance,
-                owner=owner,
+                owner=OwnerSettings(correlate=_contact_of, timers_wait=timers_wait),
             ),
             pump=pump or GroupPump(),
             clock=self.clock.now_ms,

@@ -30,6 +30,16 @@ async def lost(a, b):
     b.silent = LOST_SECONDS
 
 
+async def redialled(a, b, first):
+    """The caller of `first` at a dials again at b, for which a is lost, and a is told of it."""
+    mirrored(a, b)
+    b.silent = LOST_SECONDS
+    again = await b.dial()
+    await again.phone.wait("answered", within=LIMIT)
+    (told,) = await eventually(lambda: b.said(first.contact, "Reattached"), "it is told")
+    await a.report(told)
+
+
 async def test_a_redial_gets_the_old_place_and_is_served_here(sites):
     a, b = sites
     first = await (await a.dial()).answered()
@@ -65,12 +75,7 @@ async def test_a_caller_who_loses_both_sites_in_turn_has_the_old_place_again_at_
     first = await (await a.dial()).answered()
     await first.routed()
     (asked,) = a.others.of(router_pb2.RequestTaskRequest)
-    mirrored(a, b)
-    b.silent = LOST_SECONDS
-    again = await b.dial()
-    await again.phone.wait("answered", within=LIMIT)
-    (told,) = await eventually(lambda: b.said(first.contact, "Reattached"), "it is told")
-    await a.report(told)
+    await redialled(a, b, first)
     await eventually(lambda: first.call is None, "nothing is left of it there")
     mirrored(b, a)
     await b.cti.die()
@@ -90,12 +95,7 @@ async def test_the_site_that_comes_back_leaves_the_contact_alone(sites):
     a, b = sites
     first = await (await a.dial()).answered()
     await first.routed()
-    mirrored(a, b)
-    b.silent = LOST_SECONDS
-    again = await b.dial()
-    await again.phone.wait("answered", within=LIMIT)
-    (told,) = await eventually(lambda: b.said(first.contact, "Reattached"), "it is told")
-    await a.report(told)
+    await redialled(a, b, first)
     await first.phone.wait("ended", within=LIMIT)
     await eventually(lambda: first.call is None, "nothing is left of it there")
     assert a.said(first.contact, "ContactClosed") == []
