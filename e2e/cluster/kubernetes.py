@@ -54,7 +54,12 @@ class Cluster:
 
     @property
     def address(self) -> str:
-        return f"10.90.{('a', 'b', 'witness').index(self.name) + 1}.2"
+        return f"10.90.{self._number}.2"
+
+    @property
+    def _number(self) -> int:
+        """As site.sh has it: its networks are made of it."""
+        return ("a", "b", "witness").index(self.name) + 1
 
     @property
     def directory(self) -> Path:
@@ -125,7 +130,7 @@ class Cluster:
         names = json.loads((self.directory / "addresses.json").read_text())
         (refused,) = [one["set"] for one in found["nftables"] if "set" in one]
         places = [one["concat"] for one in refused.get("elem", ())]
-        services = f"10.{96 + int(self.address.split('.')[2])}."
+        services = f"10.{96 + self._number}."
         return {
             (names.get(of, of), names.get(to, to), protocol, port)
             for of, to, protocol, port in places

@@ -136,7 +136,8 @@ def _peers(
         if "ipBlock" in peer:
             if peer["ipBlock"].get("except"):
                 raise NotImplementedError("a network with exceptions")
-            found += [cidr for cidr in [peer["ipBlock"]["cidr"]] if ":" not in cidr]
+            if ":" not in peer["ipBlock"]["cidr"]:
+                found.append(peer["ipBlock"]["cidr"])
             continue
         found += [
             pod.address

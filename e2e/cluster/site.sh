@@ -3,9 +3,10 @@
 # Programs are taken from $JUNCTOR_CACHE/kubernetes/bin, state lies in $JUNCTOR_CACHE/kubernetes/<site>.
 #
 # A site is a network namespace at the bridge `sites` with an API server, etcd, scheduler, controllers, kubelet, containerd,
-# kube-proxy, DNS and an enforcer of NetworkPolicies (network_policies.py; this machine itself may reach everything); `witness` has the first two only: a place for a Lease. Pods and Services are routed from
-# this machine and from the other site, so phones and clients outside reach them. `cut` takes the site's link away; `kill`
-# ends all of its processes at once, as where its power fails, and `back` starts it on what its disks have.
+# kube-proxy, DNS and an enforcer of NetworkPolicies of its own (network_policies.py; this machine may reach everything);
+# `witness` has the first two only: a place for a Lease. Pods and Services are routed from this machine and from the other
+# site, so phones and clients outside reach them. `cut` takes the site's link away; `kill` ends all of its processes at
+# once, as where its power fails, and `back` starts it on what its disks have.
 set -Eeuo pipefail
 archives=()
 for archive in "${@:3}"; do archives+=("$(realpath "$archive")"); done
