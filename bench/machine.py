@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 from junctor_local import places
+from junctor_local.prerequisites import this_python
 
 PACKAGES = ("aiokafka", "faust-streaming", "grpcio", "protobuf", "uvloop", "clickhouse-driver", "aiosipua")
 
@@ -25,7 +26,7 @@ def description() -> dict[str, Any]:
         "processor": _processor(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "kernel": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
+        "python": f"{platform.python_version()} {this_python()}",
         "java": _java(),
         "kafka": _kafka(),
         "packages": {name: version(name) for name in PACKAGES},

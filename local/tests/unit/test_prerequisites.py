@@ -1,9 +1,10 @@
 """What is missing is said by name, with the way to get it."""
 
 import re
+from pathlib import Path
 
 import pytest
-from junctor_local.prerequisites import NEEDS, describe
+from junctor_local.prerequisites import NEEDS, Python, describe, python_311
 
 SAID = {
     "Python 3.11 with venv": ("3.11.2 (main, ...)", "3.12.1 (main, ...)"),
@@ -25,3 +26,24 @@ def test_each_missing_one_is_named_with_its_package_or_its_page() -> None:
         assert need.name in on_debian
         assert f"apt-get install {' '.join(need.debian)}" in on_debian
         assert need.elsewhere in elsewhere
+
+
+def program(place: Path, name: str, said: str) -> str:
+    path = place / name
+    path.write_text(f"#!/bin/sh\n{said}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_an_optimised_python_is_taken_wherever_it_stands_in_the_path(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert python_311() is None
+    program(tmp_path, "python", "exit 1")
+    program(tmp_path, "python3", "echo")
+    assert python_311() is None
+    slow = program(tmp_path, "python3.11", "echo plain")
+    assert python_311() == Python(slow, False)
+    (tmp_path / "later").mkdir()
+    fast = program(tmp_path / "later", "python3", "echo optimised")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{tmp_path / 'later'}")
+    assert python_311() == Python(fast, True)
