@@ -6,13 +6,14 @@ Times are Unix milliseconds, durations milliseconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from junctor_router.domain.configuration import Value
+from junctor_router.domain.record import record
 from junctor_router.domain.values import AgentState, Channel, DeviceState, TaskState
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RequestTask:
     contact_id: str
     channel: Channel
@@ -29,14 +30,14 @@ class RequestTask:
     leg: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CancelTask:
     contact_id: str
     cause: str = ""
     leg: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RequeueTask:
     contact_id: str
     queue: str = ""
@@ -47,21 +48,21 @@ class RequeueTask:
     leg: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EndContact:
     contact_id: str
     cause: str = ""
     leg: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AcceptReservation:
     agent_id: str
     reservation_id: str
     contact_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RejectReservation:
     agent_id: str
     reservation_id: str
@@ -69,7 +70,7 @@ class RejectReservation:
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CompleteTask:
     agent_id: str
     contact_id: str
@@ -77,34 +78,34 @@ class CompleteTask:
     outcome_value: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExtendWrapUp:
     agent_id: str
     contact_id: str
     extend_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LogIn:
     agent_id: str
     channels: tuple[Channel, ...] = ()
     state: AgentState = AgentState.UNSPECIFIED
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LogOut:
     agent_id: str
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetAgentState:
     agent_id: str
     state: AgentState
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReportDevice:
     """`edge`: where the device is registered; "" is not watched over."""
 
@@ -114,7 +115,7 @@ class ReportDevice:
     edge: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConfigurationChanged:
     """The directory's value is this one from now on; None where it was deleted."""
 
@@ -124,7 +125,7 @@ class ConfigurationChanged:
     value: Value | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AgentStreamOpened:
     """The agent's workspace has a stream of offers at this process, by its name."""
 
@@ -132,7 +133,7 @@ class AgentStreamOpened:
     holder: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AgentStreamClosed:
     """The last one at this process has ended, for whatever reason."""
 
@@ -140,14 +141,14 @@ class AgentStreamClosed:
     holder: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StreamHolderAlive:
     """The process is there, and so are the streams that it told of."""
 
     holder: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EdgeReported:
     """The edge was heard a moment ago, or was not. `holds_slots`: it answers roll calls."""
 
@@ -156,7 +157,7 @@ class EdgeReported:
     holds_slots: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Slot:
     """What the slot of an agent holds at the agent's edge. `talking`: else it rings."""
 
@@ -166,7 +167,7 @@ class Slot:
     talking: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RollCallAnswered:
     """All slots of the edge that hold something of this pool, where the edge has learnt of that site epoch."""
 
@@ -175,7 +176,7 @@ class RollCallAnswered:
     slots: tuple[Slot, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tick:
     """Some moment that `next_due` named has come."""
 
@@ -203,7 +204,7 @@ Command = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RequestTaskResponse:
     state: TaskState
     position: int
@@ -212,58 +213,58 @@ class RequestTaskResponse:
     reservation_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CancelTaskResponse:
     state: TaskState
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RequeueTaskResponse:
     state: TaskState
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EndContactResponse:
     state: TaskState
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AcceptReservationResponse:
     contact_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RejectReservationResponse:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CompleteTaskResponse:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExtendWrapUpResponse:
     wrap_up_until: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LogInResponse:
     session: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LogOutResponse:
     pending: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetAgentStateResponse:
     state: AgentState
     pending: AgentState
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReportDeviceResponse:
     pass
 

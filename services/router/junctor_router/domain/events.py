@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from junctor_router.domain.record import record
 from junctor_router.domain.values import AgentState, Channel, ConnectionState, DeviceState, ReservationState
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaskQueued:
     contact_id: str
     channel: Channel
@@ -17,14 +16,14 @@ class TaskQueued:
     plan_version: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StepEntered:
     contact_id: str
     step: int
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReservationCreated:
     reservation_id: str
     contact_id: str
@@ -38,7 +37,7 @@ class ReservationCreated:
     chosen_by: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReservationAccepted:
     reservation_id: str
     contact_id: str
@@ -48,7 +47,7 @@ class ReservationAccepted:
     edge: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReservationEnded:
     reservation_id: str
     contact_id: str
@@ -58,7 +57,7 @@ class ReservationEnded:
     edge: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReservationReissued:
     tenant: str
     pool: str
@@ -75,7 +74,7 @@ class ReservationReissued:
     chosen_by: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaskRequeued:
     contact_id: str
     queue: str
@@ -85,7 +84,7 @@ class TaskRequeued:
     to_agent_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaskOverflowed:
     contact_id: str
     queue: str
@@ -94,7 +93,7 @@ class TaskOverflowed:
     prompt: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaskParked:
     contact_id: str
     agent_id: str
@@ -104,7 +103,7 @@ class TaskParked:
     edge: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaskResumed:
     contact_id: str
     agent_id: str
@@ -114,7 +113,7 @@ class TaskResumed:
     edge: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaskWrapping:
     contact_id: str
     agent_id: str
@@ -122,7 +121,7 @@ class TaskWrapping:
     queue: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaskCompleted:
     contact_id: str
     agent_id: str
@@ -139,7 +138,7 @@ class TaskCompleted:
     segment: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaskCanceled:
     contact_id: str
     queue: str
@@ -148,7 +147,7 @@ class TaskCanceled:
     edge: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AgentStateChanged:
     agent_id: str
     state: AgentState
@@ -159,13 +158,13 @@ class AgentStateChanged:
     pending: AgentState
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AgentDeviceChanged:
     agent_id: str
     state: DeviceState
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AgentConnectionChanged:
     agent_id: str
     state: ConnectionState
@@ -173,7 +172,7 @@ class AgentConnectionChanged:
     lost_until: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConfigurationApplied:
     kind: str
     id: str

@@ -7,7 +7,6 @@ no I/O, no floats, no order of sets. `apply` changes the state in place.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from junctor_router.domain import (
     agent_commands,
@@ -44,6 +43,7 @@ from junctor_router.domain.commands import (
 from junctor_router.domain.events import Event, ReservationReissued
 from junctor_router.domain.expression import Parse
 from junctor_router.domain.pool_state import PoolState
+from junctor_router.domain.record import record
 from junctor_router.domain.state_codec import STANDARD, Encoded, RowCodec
 from junctor_router.domain.timers import GRACE, HOLD, HOLDER, OFFER, RELAX, STARVE, STEP, WRAP_UP
 from junctor_router.domain.values import Hold, Refused, ReservationState
@@ -57,7 +57,7 @@ MOST_ROWS_AT_ONCE = 200
 """Where many are behind, as after a change that touches all contacts, a tenth of them, at most so many: two milliseconds."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Outcome:
     """What the caller is told (a response, a refusal, or nothing to a tick or a configuration) and what happened."""
 

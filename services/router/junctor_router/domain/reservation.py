@@ -6,7 +6,7 @@ back) or canceled (the contact went away). The task holds its open ones: one, or
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from junctor_router.domain.record import record
 
 NOT_AT_THE_DEVICE = frozenset({"busy", "unreachable", "unregistered", "not_found", "failed"})
 """Causes of a rejection that come from the phone (SIP 486, 480, ...), not from the person."""
@@ -15,7 +15,7 @@ DECLINED_PAUSE_MS = 30_000
 REQUEUE_PAUSE_MS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Offer:
     """One open reservation. `chosen_by`: why this agent, for people."""
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from junctor_router.domain.record import record
 from junctor_router.domain.reservation import Offer
 from junctor_router.domain.values import Channel, Hold, TaskState
 
@@ -159,7 +160,7 @@ class Task:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FinishedTask:
     """What is remembered for a while of a contact that is done, so that late commands get a true answer."""
 

@@ -83,8 +83,8 @@ def request(pool: PoolState, command: RequestTask) -> RequestTaskResponse:
         waiting_since=max(pool.now, command.not_before),
         leg=max(command.leg, 1),
     )
-    pool.finished.pop(task.contact_id, None)
-    pool.dirty.add(("finished", task.contact_id))
+    if pool.finished.pop(task.contact_id, None) is not None:
+        pool.dirty.add(("finished", task.contact_id))
     pool.tasks[task.contact_id] = task
     pool.wish(task)
     pool.touch_task(task)
