@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from junctor_router.domain.expression import Expression, Node, Scalar, test_of
+from junctor_router.domain.heads import Heads
 from junctor_router.domain.lines_met import LinesMet, Profile
 from junctor_router.domain.picker import Picker, picker_of
 from junctor_router.domain.task import FIRST_OF_ALL, Key
@@ -24,10 +25,6 @@ from junctor_router.domain.values import NUMBERS, OUT_OF_LINE, AgentOrder, Chann
 
 MAX_LINES = 4_096
 """Lines kept, empty ones included, before the empty ones are dropped."""
-
-FEW = 16
-"""Lines whose heads are compared one by one; of more, those in the order of their heads are asked until one is among them."""
-NOBODY: Key = (1 << 62, 0, "")
 
 Place = tuple[str, int, int, int, int, int, str, tuple[str, ...]]
 """A line's key without the data."""
@@ -58,8 +55,6 @@ class Line:
     objective_ms: int = 0
     """The service level's time of the queue."""
     entries: list[Key] = field(default_factory=list)
-    head: Key = NOBODY
-    """The rank of the first contact."""
     retired: bool = False
     """Nobody joins it any more."""
 
@@ -90,8 +85,8 @@ class WaitingLines:
     """How often the lines were numbered anew."""
     opened: int = 0
     """How many lines were ever opened or numbered anew."""
-    _heads: list[tuple[Key, int]] = field(default_factory=list)
-    """The heads of the lines that may be offered, with the lines' numbers, in order."""
+    _heads: Heads = field(default_factory=Heads)
+    """Of the lines that may be offered."""
     _by_key: dict[LineKey, Line] = field(default_factory=dict)
     _data_keys: dict[Place, tuple[str, ...]] = field(default_factory=dict)
     _waiting: list[int] = field(default_factory=lambda: [0] * len(Channel))
@@ -165,7 +160,7 @@ class WaitingLines:
                 self._set_head(line)
 
     def remove(self, line: Line, entry: Key) -> None:
-        at = bisect_left(line.entries, entry)
+        at = 0 if line.entries[0] == entry else bisect_left(line.entries, entry)
         del line.entries[at]
         if not line.hold:
             if not line.entries:
@@ -174,13 +169,7 @@ class WaitingLines:
                 self._set_head(line)
 
     def _set_head(self, line: Line) -> None:
-        heads = self._heads
-        if line.head != NOBODY:
-            del heads[bisect_left(heads, (line.head,))]
-        line.head = NOBODY
-        if line.entries and not line.hold:
-            line.head = line.rank(line.entries[0])
-            insort(heads, (line.head, line.number))
+        self._heads.set(line.number, line.rank(line.entries[0]) if line.entries and not line.hold else None)
 
     def position(self, queue: str, entry: Key) -> int:
         """1 for the next of the queue, over all its lines but those of contacts for later."""
@@ -201,27 +190,10 @@ class WaitingLines:
         return found
 
     def _first(self, candidates: int, excludes: Callable[[str], bool]) -> tuple[Key | None, Line | None]:
-        line = self._foremost(candidates)
-        if line is None:
-            return None, None
+        line = self.lines[self._heads.foremost(candidates)]
         if not excludes(line.entries[0][2]):
             return line.entries[0], line
         return self._first_allowed(candidates, excludes)
-
-    def _foremost(self, candidates: int) -> Line | None:
-        """The one of these lines with the foremost head."""
-        if candidates.bit_count() > FEW:
-            for _, number in self._heads:
-                if candidates >> number & 1:
-                    return self.lines[number]
-        found: Line | None = None
-        while candidates:
-            low = candidates & -candidates
-            candidates ^= low
-            line = self.lines[low.bit_length() - 1]
-            if found is None or line.head < found.head:
-                found = line
-        return found
 
     def _first_allowed(self, candidates: int, excludes: Callable[[str], bool]) -> tuple[Key | None, Line | None]:
         found: tuple[Key | None, Line | None] = (None, None)
@@ -279,13 +251,13 @@ class WaitingLines:
         self._met = LinesMet(self.values)
         self._pickers.clear()
         self._data_keys.clear()
-        self._heads.clear()
+        self._heads = Heads()
         for number, line in enumerate(kept):
             line.number = number
             self._keep(line)
             if not line.hold:
                 self._waiting[line.channel] |= 1 << number
-                insort(self._heads, (line.head, number))
+                self._set_head(line)
         self._next = len(kept)
         self._limit = max(MAX_LINES, 2 * len(kept))
         self.generation += 1

@@ -1,0 +1,70 @@
+"""The ranks of the lines' first contacts, to find the foremost of some lines.
+
+A rank is kept as bytes that compare as it does, so that looking at one is a look at one object: with tens of thousands of
+contacts each object is one that the processor has to fetch.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from struct import Struct
+
+from junctor_router.domain.task import Key
+
+FEW = 24
+"""Lines whose heads are compared one by one; of more, those in the order of their heads are asked until one is among them."""
+_LEADING = Struct(">IQ").pack
+_SIGN, _LAST = 1 << 63, (1 << 64) - 1
+NOBODY = b"\xff" * 16
+"""Comes after every rank."""
+
+
+def _bytes(rank: Key) -> bytes:
+    priority, at, contact_id = rank
+    return _LEADING(priority, min(at + _SIGN, _LAST)) + contact_id.encode()
+
+
+@dataclass(slots=True)
+class Heads:
+    """Lines by number."""
+
+    _of: list[bytes] = field(default_factory=list)
+    _order: list[bytes] = field(default_factory=list)
+    """Those of the lines that have one, ascending."""
+    _numbers: list[int] = field(default_factory=list)
+    """Of the lines in that order."""
+
+    def set(self, number: int, rank: Key | None) -> None:
+        """None: nobody in the line may be offered."""
+        of = self._of
+        while len(of) <= number:
+            of.append(NOBODY)
+        before = of[number]
+        if before is not NOBODY:
+            at = bisect_left(self._order, before)
+            del self._order[at], self._numbers[at]
+        if rank is None:
+            of[number] = NOBODY
+            return
+        of[number] = head = _bytes(rank)
+        at = bisect_left(self._order, head)
+        self._order.insert(at, head)
+        self._numbers.insert(at, number)
+
+    def foremost(self, lines: int) -> int:
+        """The number of the one whose head comes first, of a set of lines (as bits) of which one at least has a head."""
+        if lines.bit_count() > FEW:
+            for number in self._numbers:
+                if lines >> number & 1:
+                    return number
+        of = self._of
+        foremost, found = -1, NOBODY
+        while lines:
+            low = lines & -lines
+            lines ^= low
+            number = low.bit_length() - 1
+            head = of[number]
+            if head < found:
+                foremost, found = number, head
+        return foremost
