@@ -12,7 +12,7 @@ from struct import Struct
 
 from junctor_router.domain.task import Key
 
-FEW = 24
+FEW = 48
 """Lines whose heads are compared one by one; of more, those in the order of their heads are asked until one is among them."""
 _LEADING = Struct(">IQ").pack
 _SIGN, _LAST = 1 << 63, (1 << 64) - 1
@@ -27,34 +27,29 @@ def _bytes(rank: Key) -> bytes:
 
 @dataclass(slots=True)
 class Heads:
-    """Lines by number."""
+    """Lines by number. Their order is brought up to date where it is asked for: most agents meet few lines."""
 
     _of: list[bytes] = field(default_factory=list)
+    _changed: set[int] = field(default_factory=set)
+    """The lines whose head is another one than in the order."""
+    _ordered: dict[int, bytes] = field(default_factory=dict)
+    """By line, the head that is in the order."""
     _order: list[bytes] = field(default_factory=list)
-    """Those of the lines that have one, ascending."""
+    """Ascending."""
     _numbers: list[int] = field(default_factory=list)
     """Of the lines in that order."""
 
     def set(self, number: int, rank: Key | None) -> None:
         """None: nobody in the line may be offered."""
-        of = self._of
-        while len(of) <= number:
-            of.append(NOBODY)
-        before = of[number]
-        if before is not NOBODY:
-            at = bisect_left(self._order, before)
-            del self._order[at], self._numbers[at]
-        if rank is None:
-            of[number] = NOBODY
-            return
-        of[number] = head = _bytes(rank)
-        at = bisect_left(self._order, head)
-        self._order.insert(at, head)
-        self._numbers.insert(at, number)
+        while len(self._of) <= number:
+            self._of.append(NOBODY)
+        self._of[number] = NOBODY if rank is None else _bytes(rank)
+        self._changed.add(number)
 
     def foremost(self, lines: int) -> int:
         """The number of the one whose head comes first, of a set of lines (as bits) of which one at least has a head."""
         if lines.bit_count() > FEW:
+            self._bring_up()
             for number in self._numbers:
                 if lines >> number & 1:
                     return number
@@ -68,3 +63,25 @@ class Heads:
             if head < found:
                 foremost, found = number, head
         return foremost
+
+    def _bring_up(self) -> None:
+        changed, order, numbers = self._changed, self._order, self._numbers
+        if len(changed) * 8 > len(order):
+            numbers[:] = sorted((n for n, head in enumerate(self._of) if head is not NOBODY), key=self._of.__getitem__)
+            order[:] = [self._of[number] for number in numbers]
+            self._ordered = dict(zip(numbers, order, strict=True))
+        else:
+            for number in changed:
+                self._place(number, self._of[number])
+        changed.clear()
+
+    def _place(self, number: int, head: bytes) -> None:
+        before = self._ordered.pop(number, None)
+        if before is not None:
+            at = bisect_left(self._order, before)
+            del self._order[at], self._numbers[at]
+        if head is not NOBODY:
+            at = bisect_left(self._order, head)
+            self._order.insert(at, head)
+            self._numbers.insert(at, number)
+            self._ordered[number] = head
