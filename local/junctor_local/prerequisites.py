@@ -69,7 +69,7 @@ NEEDS = (
 
 
 SLOW = """\
-{program} was built without profile-guided optimisation: Junctor works, and takes about 1.5 times the processor.
+{program} was built without profile-guided optimisation: Junctor works, and takes about a sixth more of the processor.
   Debian's packages python3.11 and python3.11-venv have it (with pyenv: PYTHON_CONFIGURE_OPTS=--enable-optimizations);
   then `make clean`."""
 
@@ -95,7 +95,7 @@ def missing() -> list[Need]:
 @dataclass(frozen=True)
 class Python:
     """A Python 3.11 with venv. `optimised`: built with its own profile, as distributions and Python's images build it;
-    without (what pyenv does unless told otherwise) all that Junctor does takes about 1.5 times the processor."""
+    without (what pyenv does unless told otherwise) the router takes about a sixth more of the processor."""
 
     program: str
     optimised: bool

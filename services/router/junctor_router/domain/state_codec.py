@@ -43,6 +43,7 @@ REWORK_HASHED = 500
 """While more tasks and agents are to be done over, their rows change so fast that the hash is of the counters alone."""
 _MODULUS = 1 << 128
 _HEADER = ("header", "")
+_NO_ROW = b"", 0
 _ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 RowKey = tuple[str, str]
@@ -66,7 +67,8 @@ class Encoded:
 
     def __init__(self, codec: RowCodec) -> None:
         self._codec = codec
-        self._rows: dict[RowKey, bytes] = {}
+        self._rows: dict[RowKey, tuple[bytes, int]] = {}
+        """Each with its digest."""
         self._sum = 0
 
     def hash(self, state: PoolState) -> bytes:
@@ -78,7 +80,7 @@ class Encoded:
 
     def pieces(self, state: PoolState) -> Iterator[bytes]:
         self._update(state)
-        return _joined(list(self._rows.values()))
+        return _joined([row for row, _ in self._rows.values()])
 
     def catch_up(self, state: PoolState, rows: int) -> None:
         """Encodes so many of the rows that have changed, so that no hash has to encode many at once."""
@@ -98,8 +100,9 @@ class Encoded:
         """One after the other, so that only one is there in three forms."""
         for row in rows:
             kind, id, content = self._codec.decode(row)
-            self._rows[kind, id] = row
-            self._sum += _digest(row)
+            digest = _digest(row)
+            self._rows[kind, id] = row, digest
+            self._sum += digest
             yield id, content
 
     def _update(self, state: PoolState) -> None:
@@ -110,16 +113,17 @@ class Encoded:
 
     def _encode(self, state: PoolState, key: RowKey) -> None:
         plain = _plain(state, *key)
-        old = self._rows.get(key)
+        old, counted = self._rows.get(key, _NO_ROW)
         if plain is None:
-            if old is not None:
+            if old:
                 del self._rows[key]
-                self._sum = (self._sum - _digest(old)) % _MODULUS
+                self._sum = (self._sum - counted) % _MODULUS
             return
         row = self._codec.encode([*key, plain])
         if row != old:
-            self._rows[key] = row
-            self._sum = (self._sum + _digest(row) - (0 if old is None else _digest(old))) % _MODULUS
+            digest = _digest(row)
+            self._rows[key] = row, digest
+            self._sum = (self._sum + digest - counted) % _MODULUS
 
 
 def _digest(row: bytes) -> int:
