@@ -12,6 +12,7 @@ import time
 from multiprocessing.connection import Connection
 
 import psutil
+from junctor_router.adapters.huge_pages import HugePages
 
 from bench.results_file import Result, Row
 from bench.router_load import HASH_EVERY, Load, Size, pool_of
@@ -27,6 +28,7 @@ HOW = (
     "from the same restored state; each input's time is its least, in time of the processor (what other programs take in "
     "between is left out, what they take by sharing caches and cores is not). Match step: matching.settle, the search with the "
     "reservation that it leads to. Five inputs an assignment: request, accept, end, complete, and breaks, rejections, ticks. "
+    "Memory is in large pages, as the router's process has it some seconds after its start. "
     "All agents busy: a freed agent looks for its contact. Agents idle: a contact looks for its agent."
 )
 
@@ -105,6 +107,7 @@ def _hold(answer: Connection, state: State) -> None:
     restored = time.process_time() - began
     state.pieces.clear()
     gc.collect()
+    HugePages().collapse()
     whole = process.memory_full_info().uss
     began = time.process_time()
     pool_of(fold).hash()

@@ -17,6 +17,7 @@ from typing import Any
 from junctor.directory.v1 import directory_pb2
 from junctor.router.v1 import router_pb2
 from junctor_router.adapters.cyclic_collector import keep_pauses_short
+from junctor_router.adapters.huge_pages import HugePages
 from junctor_router.application.directory_values import journalled
 from junctor_router.application.pools import PoolsFold
 
@@ -86,6 +87,7 @@ def passes(state: State, inputs: int, count: int, change: bool = False) -> Measu
         load = Load(fold, 7, timed)
         load.resume(state.talking, state.contacts)
         gc.collect()
+        HugePages().collapse()
         matches: list[float] = []
         with _pauses() as pauses:
             pool_of(fold).state.watch = _watch(matches)

@@ -13,6 +13,7 @@ from junctor_service.ids import edge_id
 from junctor_service.run import Service
 
 from junctor_router.adapters.cyclic_collector import keep_pauses_short
+from junctor_router.adapters.huge_pages import keep_in_huge_pages
 from junctor_router.adapters.pool_config import PoolConfig
 from junctor_router.application.agent_streams import AgentStreams
 from junctor_router.application.changes import Changes
@@ -30,6 +31,7 @@ from junctor_router.settings import PumpKind, RouterSettings
 
 def bind(settings: RouterSettings) -> Service:
     keep_pauses_short()
+    keep_in_huge_pages()
     f = Foundation("router", settings)
     configuration = PoolConfig(f.replica())
     changes = Changes()
