@@ -51,18 +51,9 @@ class EntryRead:
         self._made = messages
         self.seq: int = entry.seq
         self.now: int = entry.now
-
-    @property
-    def input(self) -> pb.Input:
-        return self.record.input
-
-    @property
-    def tenant(self) -> str:
-        return self.record.input.tenant
-
-    @property
-    def stream(self) -> str:
-        return self.record.input.stream
+        self.input: pb.Input = entry.input
+        self.tenant: str = self.input.tenant
+        self.stream: str = self.input.stream
 
     @property
     def site_epoch(self) -> int:

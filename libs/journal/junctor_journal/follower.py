@@ -399,7 +399,7 @@ class Follower:
             _fail(asked, LogUnavailable("entries came together"))
         if entry.seq > followed.told:
             self._tell("on_entry", read)
-        self.waiters.resolve(entry.input.id, entry.outcome, partition, entry.seq)
+        self.waiters.resolve(read.input.id, entry.outcome, partition, entry.seq)
         while followed.waiting and followed.waiting[0][0] <= entry.seq:
             future = heapq.heappop(followed.waiting)[2]
             if not future.done():

@@ -239,7 +239,8 @@ class PartitionState:
     ) -> bytes:
         record = pb.JournalRecord()
         entry, seq = record.entry, self.seq + 1
-        entry.epoch.site_epoch, entry.epoch.owner_epoch = reign.epoch
+        epoch = entry.epoch
+        epoch.site_epoch, epoch.owner_epoch = reign.epoch
         entry.owner_id, entry.seq, entry.previous_hash, entry.now = reign.owner_id, seq, self.hash, now
         if source is not None:
             entry.source.CopyFrom(source)

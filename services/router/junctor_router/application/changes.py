@@ -13,6 +13,12 @@ from junctor.router.v1 import router_pb2 as pb
 
 KEPT = 4_000
 """Changes of agents kept for each partition, for streams that come back."""
+_NAME_AN_AGENT: frozenset[object] = frozenset(
+    getattr(pb, name)
+    for name, found in pb.DESCRIPTOR.message_types_by_name.items()
+    if "agent_id" in found.fields_by_name
+)
+"""A message takes long to say that it has no such field."""
 WAITING = 1_000
 """Changes that may wait for one stream; one that is slower begins again with a snapshot."""
 
@@ -129,7 +135,7 @@ def _agent_of(message: Message | None) -> str:
     """Whom the event is about; a changed value is about its agent."""
     if isinstance(message, pb.ConfigurationApplied):
         return message.id if message.kind == "agent" else ""
-    return getattr(message, "agent_id", "")
+    return getattr(message, "agent_id", "") if type(message) in _NAME_AN_AGENT else ""
 
 
 def empty_agent(agent_id: str) -> pb.Agent:
