@@ -67,7 +67,11 @@ def _keep() -> None:
     pages, before = HugePages(), 0
     while True:
         time.sleep(EVERY_SECONDS)
-        large = pages.collapse()
+        try:
+            large = pages.collapse()
+        except OSError as error:
+            log.info("memory stays in small pages", extra={"reason": str(error)})
+            return
         if large >= 2 * before + TOLD_FROM:
             log.info("memory in large pages", extra={"megabytes": large >> 20})
             before = large

@@ -72,14 +72,19 @@ class Heads:
             self._ordered = dict(zip(numbers, order, strict=True))
         else:
             for number in changed:
-                self._place(number, self._of[number])
+                self._take_out(number)
+            for number in changed:
+                self._put_in(number, self._of[number])
         changed.clear()
 
-    def _place(self, number: int, head: bytes) -> None:
-        before = self._ordered.pop(number, None)
-        if before is not None:
-            at = bisect_left(self._order, before)
+    def _take_out(self, number: int) -> None:
+        head = self._ordered.pop(number, None)
+        if head is not None:
+            at = bisect_left(self._order, head)
             del self._order[at], self._numbers[at]
+
+    def _put_in(self, number: int, head: bytes) -> None:
+        """After all are taken out: a contact that went from one line to another has the same head there."""
         if head is not NOBODY:
             at = bisect_left(self._order, head)
             self._order.insert(at, head)
