@@ -5,7 +5,7 @@ import signal
 
 import pytest
 from junctor_journal.static_pump import StaticPump
-from scene import Load, Worker, applied, assert_exact, judged, new_log, prepare
+from scene import Load, Worker, applied, assert_exact, judged, new_log, prepare, written
 from tally_service import new_ledger
 
 PARTITIONS = 2
@@ -31,7 +31,8 @@ async def test_two_owners_the_first_stopped_in_the_middle_of_its_appends_and_res
     await prepare(kafka_log, service_name, PARTITIONS)
     first = await workers(kafka.bootstrap, service_name, PARTITIONS, "one", hold=0.1, reclaim=60)
     load = Load(kafka_log, service_name, PARTITIONS, 200).start()
-    await asyncio.sleep(1.0)
+    await written(kafka_log, service_name, PARTITIONS, 40)
+    await asyncio.sleep(0.05)  # half of what the next append is held back
     first.signal(signal.SIGSTOP)
     await workers(kafka.bootstrap, service_name, PARTITIONS, "two", reclaim=60)
     await asyncio.sleep(0.5)

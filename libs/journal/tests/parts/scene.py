@@ -103,6 +103,14 @@ async def judged(log, service, partitions):
     return results
 
 
+async def written(log, service, partitions, entries, limit=30.0):
+    """Waits until each partition's journal has so many records."""
+    journals = [TopicPartition(topics.journal(service), partition) for partition in range(partitions)]
+    async with asyncio.timeout(limit):
+        while min((await log.end_offsets(journals)).values()) < entries:
+            await asyncio.sleep(0.01)
+
+
 async def applied(log, service, partitions, limit=30.0):
     """Waits until every input is applied, by the judge; gives the judgement."""
     async with asyncio.timeout(limit):
