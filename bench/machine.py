@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 from junctor_local import places
-from junctor_local.prerequisites import this_python
+from junctor_local.prerequisites import is_optimised
 
 PACKAGES = ("aiokafka", "faust-streaming", "grpcio", "protobuf", "uvloop", "clickhouse-driver", "aiosipua")
 
@@ -26,7 +26,7 @@ def description() -> dict[str, Any]:
         "processor": _processor(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "kernel": f"{platform.system()} {platform.release()}",
-        "python": f"{platform.python_version()} {this_python()}",
+        "python": f"{platform.python_version()} {'optimised' if is_optimised() else 'plain'}",
         "java": _java(),
         "kafka": _kafka(),
         "packages": {name: version(name) for name in PACKAGES},

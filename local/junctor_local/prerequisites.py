@@ -5,13 +5,13 @@ Runs on any Python 3 without a virtual environment. On Debian as root it install
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -74,58 +74,42 @@ SLOW = """\
   then `make clean`."""
 
 
-def found(need: Need) -> bool:
-    """Whether one of the need's commands is there in the right version; without a pattern its presence is enough."""
-    for command in need.commands:
-        if shutil.which(command[0]) is None:
-            continue
-        if not need.version:
-            return True
-        said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        if said.returncode == 0 and re.search(need.version, said.stdout, re.MULTILINE):
-            return True
-    return False
+def programs(need: Need) -> Iterator[str]:
+    """All on the path in the right version, in the order of the need's commands; without a pattern presence is enough."""
+    places = [place for place in os.environ.get("PATH", os.defpath).split(os.pathsep) if place]
+    for name, *arguments in need.commands:
+        for program in filter(None, [shutil.which(name, path=place) for place in places]):
+            if not need.version or re.search(need.version, _said(program, *arguments), re.MULTILINE):
+                yield program
+
+
+def _said(program: str, *arguments: str) -> str:
+    """What it prints; nothing where it fails."""
+    said = subprocess.run(
+        [program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    return said.stdout if said.returncode == 0 else ""
 
 
 def missing() -> list[Need]:
     """What is not there, in the order of NEEDS."""
-    return [need for need in NEEDS if not found(need)]
+    return [need for need in NEEDS if next(programs(need), None) is None]
 
 
-@dataclass(frozen=True)
-class Python:
-    """A Python 3.11 with venv. `optimised`: built with its own profile, as distributions and Python's images build it;
+def is_optimised() -> bool:
+    """Whether the interpreter that runs this was built with its own profile, as distributions and Python's images build it;
     without (what pyenv does unless told otherwise) the router takes about a sixth more of the processor."""
-
-    program: str
-    optimised: bool
+    return "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "") or sys.base_prefix == "/usr"
 
 
-def this_python() -> str:
-    """Of the interpreter that runs this: `optimised`, `plain`, or nothing where it is no Python 3.11 with venv."""
-    if sys.version_info[:2] != (3, 11) or not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
-        return ""
-    told = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
-    return "optimised" if told or sys.base_prefix == "/usr" else "plain"
-
-
-def pythons() -> list[Python]:
-    """All that are on the path, each with its whole path, in the path's order."""
-    places = [place for place in os.environ.get("PATH", os.defpath).split(os.pathsep) if place]
-    programs = dict.fromkeys(command[0] for command in NEEDS[0].commands)
-    seen = [shutil.which(program, path=place) for program in programs for place in places]
-    there = []
-    for program in filter(None, seen):
-        said = subprocess.run([program, __file__, "--this"], capture_output=True, text=True, check=False).stdout.strip()
-        if said in ("optimised", "plain"):
-            there.append(Python(program, said == "optimised"))
-    return there
-
-
-def python_311() -> Python | None:
-    """For the virtual environment: the first optimised one, or else the first."""
-    there = pythons()
-    return next((python for python in there if python.optimised), there[0] if there else None)
+def python_311() -> tuple[str, bool]:
+    """The program for the virtual environment and whether it is optimised: the first one that is, or else the first; empty if
+    there is none."""
+    there = list(programs(NEEDS[0]))
+    for program in there:
+        if _said(program, __file__, "--optimised").strip() == "True":
+            return program, True
+    return (there[0] if there else ""), False
 
 
 def describe(needs: list[Need], debian: bool) -> str:
@@ -140,16 +124,16 @@ def describe(needs: list[Need], debian: bool) -> str:
 def main() -> int:
     """Exit status 0 if everything is there (or was installed), 1 with a text that says what is not.
 
-    With --python it prints the program that is Python 3.11 instead, with --this what `this_python` says.
+    With --python it prints the program that is Python 3.11 instead, with --optimised what `is_optimised` says of this one.
     """
-    if sys.argv[1:] == ["--this"]:
-        print(this_python())
+    if sys.argv[1:] == ["--optimised"]:
+        print(is_optimised())
         return 0
     if sys.argv[1:] == ["--python"]:
-        python = python_311()
-        if python is not None and not python.optimised:
-            print(SLOW.format(program=python.program), file=sys.stderr)
-        print("" if python is None else python.program)
+        program, optimised = python_311()
+        if program and not optimised:
+            print(SLOW.format(program=program), file=sys.stderr)
+        print(program)
         return 0
     if sys.platform != "linux" or os.uname().machine != "x86_64":
         print(

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from junctor_local.prerequisites import NEEDS, Python, describe, python_311
+from junctor_local.prerequisites import NEEDS, describe, python_311
 
 SAID = {
     "Python 3.11 with venv": ("3.11.2 (main, ...)", "3.12.1 (main, ...)"),
@@ -28,22 +28,22 @@ def test_each_missing_one_is_named_with_its_package_or_its_page() -> None:
         assert need.elsewhere in elsewhere
 
 
-def program(place: Path, name: str, said: str) -> str:
+def program(place: Path, name: str, version: str, optimised: bool = False) -> str:
     path = place / name
-    path.write_text(f"#!/bin/sh\n{said}\n")
+    path.write_text(f'#!/bin/sh\n[ "$1" = -c ] && echo "{version}" || echo {optimised}\n')
     path.chmod(0o755)
     return str(path)
 
 
 def test_an_optimised_python_is_taken_wherever_it_stands_in_the_path(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert python_311() is None
-    program(tmp_path, "python", "exit 1")
-    program(tmp_path, "python3", "echo")
-    assert python_311() is None
-    slow = program(tmp_path, "python3.11", "echo plain")
-    assert python_311() == Python(slow, False)
+    assert python_311() == ("", False)
+    program(tmp_path, "python", "3.10.13 (main)")
+    program(tmp_path, "python3", "3.13.0 (main)", optimised=True)
+    assert python_311() == ("", False)
+    slow = program(tmp_path, "python3.11", "3.11.7 (main)")
+    assert python_311() == (slow, False)
     (tmp_path / "later").mkdir()
-    fast = program(tmp_path / "later", "python3", "echo optimised")
+    fast = program(tmp_path / "later", "python3", "3.11.2 (main)", optimised=True)
     monkeypatch.setenv("PATH", f"{tmp_path}:{tmp_path / 'later'}")
-    assert python_311() == Python(fast, True)
+    assert python_311() == (fast, True)

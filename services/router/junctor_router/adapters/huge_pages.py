@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 PAGE = 2 << 20
 TOLD_FROM = 16 << 20
+"""Bytes from which on it is in the log."""
 EVERY_SECONDS = 10
 _COLLAPSE = 25
 _MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (....) \S+ \S+ (\d+) *(\S*)", re.MULTILINE)
@@ -27,7 +28,7 @@ class HugePages:
     """`collapse` may be called from any thread, one at a time; the interpreter's lock is free while the kernel copies."""
 
     def __init__(self) -> None:
-        self._madvise = ctypes.CDLL(None, use_errno=True).madvise
+        self._madvise = ctypes.CDLL(None).madvise
         self._madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
         self._large: set[int] = set()
 

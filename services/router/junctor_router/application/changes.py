@@ -13,14 +13,14 @@ from junctor.router.v1 import router_pb2 as pb
 
 KEPT = 4_000
 """Changes of agents kept for each partition, for streams that come back."""
+WAITING = 1_000
+"""Changes that may wait for one stream; one that is slower begins again with a snapshot."""
 _NAME_AN_AGENT: frozenset[object] = frozenset(
     getattr(pb, name)
     for name, found in pb.DESCRIPTOR.message_types_by_name.items()
     if "agent_id" in found.fields_by_name
 )
 """A message takes long to say that it has no such field."""
-WAITING = 1_000
-"""Changes that may wait for one stream; one that is slower begins again with a snapshot."""
 
 
 class AgentChange(NamedTuple):

@@ -22,7 +22,7 @@ NOBODY = b"\xff" * 16
 
 def _bytes(rank: Key) -> bytes:
     priority, at, contact_id = rank
-    return _LEADING(priority, min(at + _SIGN, _LAST)) + contact_id.encode()
+    return _LEADING(priority, min(max(at + _SIGN, 0), _LAST)) + contact_id.encode()
 
 
 @dataclass(slots=True)
