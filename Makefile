@@ -43,27 +43,35 @@ lint: setup ## ruff, mypy, import rules
 	@$(BIN)/mypy --explicit-package-bases helm e2e bench
 	@$(BIN)/lint-imports --no-cache
 
+# On the path before the packages: the compiled form of what is in it.
+COMPILED := PYTHONPATH='$(CACHE)/compiled'
+
+.PHONY: compiled
+compiled: setup ## compile the router's core as images have it, into .local/compiled (a minute; nothing to do if it is there)
+	@$(PYTHON) -m junctor_local.compiled '$(CACHE)/compiled'
+
 test-unit: setup ## the unit tests, under a minute
 	@$(PYTHON) -m pytest -q -n 2 -m unit
 
-router-invariants: setup ## the router's promises in RUNS=10000 random runs, 500 with each seed; SEED= repeats one
+router-invariants: setup compiled ## the router's promises in RUNS=10000 random runs, 500 with each seed; SEED= repeats one
 	@seq $(if $(SEED),$(SEED) $(SEED),1 $$((($(or $(RUNS),10000) + 499) / 500))) | xargs -P 2 -I{} sh -c ' \
-	  JUNCTOR_ROUTER_RUNS=500 $(PYTHON) -m pytest -q services/router/tests/unit/test_invariants.py --hypothesis-seed={} || \
+	  $(COMPILED) JUNCTOR_ROUTER_RUNS=500 $(PYTHON) -m pytest -q services/router/tests/unit/test_invariants.py --hypothesis-seed={} || \
 	  { echo "seed {} failed: make router-invariants SEED={}"; exit 255; }'
 
-router-faults: setup ## routers killed 50 times under load, one worker and two, and their broker; judged (half an hour)
-	@JUNCTOR_ROUTER_KILLS=$(or $(KILLS),50) $(PYTHON) -m pytest -q -s services/router/tests/integration/test_faults.py
+router-faults: setup compiled ## routers killed 50 times under load, one worker and two, and their broker; judged (half an hour)
+	@$(COMPILED) JUNCTOR_ROUTER_KILLS=$(or $(KILLS),50) $(PYTHON) -m pytest -q -s services/router/tests/integration/test_faults.py
 
-test: setup helm-tools check-protos lint ## all checks and tests but those on a cluster
-	@$(PYTHON) -m junctor_testkit.twice -q -n 3 --dist loadfile -m "unit or contract or integration"
-	@$(PYTHON) -m junctor_testkit.twice -q -n 2 --dist loadfile --no-loadscope-reorder -m e2e
+test: setup helm-tools check-protos lint compiled ## all checks and tests but those on a cluster
+	@$(COMPILED) $(PYTHON) -m junctor_testkit.twice -q -n 3 --dist loadfile -m "unit or contract or integration"
+	@$(COMPILED) $(PYTHON) -m junctor_testkit.twice -q -n 2 --dist loadfile --no-loadscope-reorder -m e2e
+	@$(PYTHON) -m junctor_testkit.twice -q -n 2 --dist loadfile -m "unit or contract" services/router/tests libs/journal/tests
 
 .PHONY: e2e-sites
-e2e-sites: setup ## two sites of processes: lost, cut off, slow, FAULTS=100 random faults (SEED= repeats), REPEAT=30 losses measured
+e2e-sites: setup compiled ## two sites of processes: lost, cut off, slow, FAULTS=100 random faults (SEED= repeats), REPEAT=30 losses measured
 	@e2e/sites/prerequisites.sh
-	@JUNCTOR_SITES=long JUNCTOR_FAULTS=$(or $(FAULTS),100) $(if $(SEED),JUNCTOR_SEED=$(SEED)) \
+	@$(COMPILED) JUNCTOR_SITES=long JUNCTOR_FAULTS=$(or $(FAULTS),100) $(if $(SEED),JUNCTOR_SEED=$(SEED)) \
 	  $(PYTHON) -m pytest -q -s e2e/sites --basetemp='$(CACHE)/e2e-sites'
-	@$(PYTHON) -m bench sites --repeat $(or $(REPEAT),30)
+	@$(COMPILED) $(PYTHON) -m bench sites --repeat $(or $(REPEAT),30)
 
 demo: setup ## a site, 20 calls and 5 chats, and the report
 	@$(BIN)/junctor demo
@@ -74,17 +82,17 @@ up: setup ## start a site and leave it running
 down: ## stop the site
 	@$(BIN)/junctor down
 
-bench: setup ## measure, and keep the figures in bench/results
-	@$(PYTHON) -m bench
+bench: setup compiled ## measure, and keep the figures in bench/results
+	@$(COMPILED) $(PYTHON) -m bench
 
-bench-router: setup ## the router's figures alone
-	@$(PYTHON) -m bench router
+bench-router: setup compiled ## the router's figures alone
+	@$(COMPILED) $(PYTHON) -m bench router
 
 lock: ## choose versions anew for requirements/requirements.in and write requirements/lock.txt
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	  "$$(python3 local/junctor_local/prerequisites.py --python)" -m venv "$$scratch" && \
 	  "$$scratch/bin/pip" install --quiet --disable-pip-version-check -r requirements/requirements.in && \
-	  "$$scratch/bin/pip" freeze --disable-pip-version-check > "$$scratch/lock.txt" && mv "$$scratch/lock.txt" requirements/lock.txt
+	  "$$scratch/bin/pip" freeze --all --exclude pip --disable-pip-version-check > "$$scratch/lock.txt" && mv "$$scratch/lock.txt" requirements/lock.txt
 
 clean: ## stop the site, remove what was downloaded, made and cached
 	@if [ -x $(BIN)/junctor ]; then $(BIN)/junctor down; fi

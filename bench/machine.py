@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 from junctor_local import places
 from junctor_local.prerequisites import is_optimised
+from junctor_router.domain import matching
 
 PACKAGES = ("aiokafka", "faust-streaming", "grpcio", "protobuf", "uvloop", "clickhouse-driver", "aiosipua")
 
@@ -27,6 +28,7 @@ def description() -> dict[str, Any]:
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "kernel": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_version()} {'optimised' if is_optimised() else 'plain'}",
+        "router": "compiled" if matching.__file__.endswith(".so") else "interpreted",
         "java": _java(),
         "kafka": _kafka(),
         "packages": {name: version(name) for name in PACKAGES},

@@ -25,7 +25,7 @@ base() { # name, Debian packages: an image of a minimal Debian with these
 }
 
 base base python3,ca-certificates,tzdata,libstdc++6
-base build python3,python3-venv,ca-certificates,tzdata,libstdc++6
+base build python3,python3-venv,libpython3.11-dev,gcc,libc6-dev,ca-certificates,tzdata,libstdc++6
 base java openjdk-17-jre-headless,ca-certificates
 
 stamp=$out/wheels/.$(sha256sum requirements/lock.txt | cut -c 1-16)

@@ -19,11 +19,12 @@ from junctor_router.domain import explanation, matching
 from junctor_router.domain.agent import Agent
 from junctor_router.domain.explanation import Explanation
 from junctor_router.domain.expression import bind
+from junctor_router.domain.finished import FinishedTask
 from junctor_router.domain.picker import picker_of
 from junctor_router.domain.pool_state import PoolState, Queue
 from junctor_router.domain.reach import hopeless
 from junctor_router.domain.reservation import Offer
-from junctor_router.domain.task import FinishedTask, Task
+from junctor_router.domain.task import Task
 from junctor_router.domain.values import OUT_OF_LINE, ConnectionState, TaskState
 
 

@@ -386,8 +386,8 @@ def _value_for(
 def _bind_compare(
     operator: str, left: Operand, right: Operand, data: Mapping[str, str], types: Mapping[str, AttributeType]
 ) -> Node:
-    if isinstance(right, Attribute):
-        left, right, operator = right, left, _FLIPPED[operator]
+    if isinstance(right, Attribute) and not isinstance(left, Attribute):
+        return _bind_compare(_FLIPPED[operator], right, left, data, types)
     if isinstance(left, Attribute):
         value = _value_for(right, left.name, data, types)
         return Constant(False) if value is None else Compare(operator, Attribute(left.name), Literal(value))

@@ -40,10 +40,10 @@ from junctor_router.domain.commands import (
     StreamHolderAlive,
     Tick,
 )
-from junctor_router.domain.events import Event, ReservationReissued
+from junctor_router.domain.events import ReservationReissued
 from junctor_router.domain.expression import Parse
+from junctor_router.domain.outcome import Outcome
 from junctor_router.domain.pool_state import PoolState
-from junctor_router.domain.record import record
 from junctor_router.domain.state_codec import STANDARD, Encoded, RowCodec
 from junctor_router.domain.timers import GRACE, HOLD, HOLDER, OFFER, RELAX, STARVE, STEP, WRAP_UP
 from junctor_router.domain.values import Hold, Refused, ReservationState
@@ -55,15 +55,6 @@ ROWS_BEHIND = 500
 ROWS_AT_ONCE = 20
 MOST_ROWS_AT_ONCE = 200
 """Where many are behind, as after a change that touches all contacts, a tenth of them, at most so many: two milliseconds."""
-
-
-@record
-class Outcome:
-    """What the caller is told (a response, a refusal, or nothing to a tick or a configuration) and what happened."""
-
-    response: Response | None
-    refusal: Refused | None
-    events: tuple[Event, ...]
 
 
 class Pool:

@@ -29,12 +29,13 @@ from junctor_router.domain.events import (
     TaskResumed,
 )
 from junctor_router.domain.expression import Expression, ExpressionRefused, Parse, Scalar, compile_expression
+from junctor_router.domain.finished import FinishedTask
 from junctor_router.domain.idle_ranking import IdleRanking
 from junctor_router.domain.lines_met import NO_PROFILE, Profile
 from junctor_router.domain.plan import MISSING_PLAN, NOBODY, OPEN_PLAN, CompiledPlan
 from junctor_router.domain.reservation import NO_OFFER, Offer
 from junctor_router.domain.sweeps import Sweep, matrix_for, types_for
-from junctor_router.domain.task import FinishedTask, Task
+from junctor_router.domain.task import Task
 from junctor_router.domain.timers import GRACE, HOLD, OFFER, PAUSE, RELAX, STARVE, STEP, WRAP_UP, Timers
 from junctor_router.domain.values import (
     FOR_SOMEBODY,

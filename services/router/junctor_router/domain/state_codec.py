@@ -29,10 +29,11 @@ from junctor_router.domain.configuration import (
 )
 from junctor_router.domain.edge_reach import Edge, closed
 from junctor_router.domain.expression import describe
+from junctor_router.domain.finished import FinishedTask
 from junctor_router.domain.matching import line_for, stand
 from junctor_router.domain.plan import compile_plan
 from junctor_router.domain.pool_state import PoolState, Queue
-from junctor_router.domain.task import FinishedTask, Task
+from junctor_router.domain.task import Task
 from junctor_router.domain.timers import GRACE, HOLDER, OFFER, PAUSE, WRAP_UP
 from junctor_router.domain.values import AgentOrder, AttributeType, Objective, TaskState
 from junctor_router.domain.wait_estimate import Errors, new_pace

@@ -25,10 +25,11 @@ from junctor_router.domain.commands import (
 )
 from junctor_router.domain.events import ReservationAccepted, TaskCanceled, TaskCompleted, TaskQueued, TaskWrapping
 from junctor_router.domain.expression import ExpressionRefused
+from junctor_router.domain.finished import FinishedTask
 from junctor_router.domain.pool_state import PoolState
 from junctor_router.domain.predicted_value import SEGMENT
 from junctor_router.domain.reservation import Offer, pause_after_rejection
-from junctor_router.domain.task import FinishedTask, Task
+from junctor_router.domain.task import Task
 from junctor_router.domain.timers import OFFER, WRAP_UP
 from junctor_router.domain.values import (
     CHANNELS,

@@ -15,7 +15,8 @@ from junctor_router.domain.configuration import (
     QueueValue,
     Step,
 )
-from junctor_router.domain.pool import Outcome, Pool
+from junctor_router.domain.outcome import Outcome
+from junctor_router.domain.pool import Pool
 from junctor_router.domain.values import AgentState, AttributeType, Channel
 
 START = 1_800_000_000_000

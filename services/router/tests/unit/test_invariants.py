@@ -1,8 +1,10 @@
 """Random commands, plans, faults and restarts against the promises that must always hold.
 
 JUNCTOR_ROUTER_RUNS sets the number of runs (200; the long mode is 10000); a failing run prints what reproduces it.
+JUNCTOR_ROUTER_TOLD names a file to which each run adds a digest of all that it was told, and its state's hash.
 """
 
+import hashlib
 import os
 from collections import Counter
 
@@ -40,6 +42,7 @@ from junctor_router.domain.values import (
 from router_given import Centre
 
 RUNS = int(os.environ.get("JUNCTOR_ROUTER_RUNS", "200"))
+TOLD = os.environ.get("JUNCTOR_ROUTER_TOLD", "")
 AGENTS = ["ann", "bob", "cem", "dil"]
 QUEUES = ["sales", "loans", "vip"]
 CONTACTS = [f"c{n}" for n in range(8)]
@@ -117,11 +120,15 @@ class RouterMachine(RuleBasedStateMachine):
         self.centre = Centre()
         self.accepted = Counter()
         self.open_reservations = {}
+        self.told = hashlib.sha256()
 
     def do(self, command):
-        return self.check(self.centre.do(command).events)
+        outcome = self.centre.do(command)
+        self.told.update(repr((outcome.response, outcome.refusal)).encode())
+        return self.check(outcome.events)
 
     def check(self, events):
+        self.told.update(repr(events).encode())
         for event in events:
             match event:
                 case e.ReservationCreated():
@@ -409,6 +416,9 @@ class RouterMachine(RuleBasedStateMachine):
     def teardown(self):
         assert self.centre.replayed().hash() == self.centre.pool.hash()
         assert self.centre.restored().hash() == self.centre.pool.hash()
+        if TOLD:
+            with open(TOLD, "a") as told:
+                print(self.told.hexdigest(), self.centre.pool.hash().hex(), file=told)
 
 
 def rules_of(state, agent):
