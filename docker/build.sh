@@ -12,14 +12,14 @@ if [ $# -gt 0 ]; then all=("$@"); fi
 
 base() { # name, Debian packages: an image of a minimal Debian with these
   local name=$registry/junctor-$1:bookworm packages=$2 root
-  buildah inspect "$name" > /dev/null 2>&1 && return
+  [ "$(buildah inspect --format '{{index .OCIv1.Config.Labels "packages"}}' "$name" 2> /dev/null)" = "$packages" ] && return
   echo "$name ..."
   mmdebstrap --quiet --variant=minbase --include="$packages" --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --setup-hook='mkdir -p "$1/usr/share/man/man1"' bookworm "$out/base.tar"
   root=$(buildah from scratch)
   buildah add --quiet "$root" "$out/base.tar" / > /dev/null
-  buildah config --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$root"
+  buildah config --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin --label packages="$packages" "$root"
   buildah commit --quiet --rm "$root" "$name" > /dev/null
   rm "$out/base.tar"
 }

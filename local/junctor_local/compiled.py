@@ -58,7 +58,7 @@ from setuptools import setup
 setup(
     name={group!r},
     ext_modules=mypycify(
-        ["--config-file=", "--no-site-packages", "--ignore-missing-imports", "--python-version=3.11", *{files!r}],
+        ["--config-file=", "--ignore-missing-imports", "--python-version=3.11", *{files!r}],
         target_dir={folder!r},
         opt_level="2",
         debug_level="0",
