@@ -64,29 +64,6 @@ NEEDS = (
         ("npm",),
         "it comes with Node: https://nodejs.org/en/download",
     ),
-    Need(
-        "C compiler",
-        "compiles the router's core",
-        (("cc", "--version"),),
-        "",
-        ("gcc", "libc6-dev"),
-        "your system's package manager",
-    ),
-    Need(
-        "headers of Python 3.11",
-        "compiles the router's core",
-        tuple(
-            (
-                program,
-                "-c",
-                "import sys, sysconfig, os; print(sys.version[:4], os.path.exists(sysconfig.get_path('include') + '/Python.h'))",
-            )
-            for program in ("python3.11", "python3", "python")
-        ),
-        r"^3\.11 True",
-        ("libpython3.11-dev",),
-        "they come with Python from https://www.python.org/downloads/ or pyenv",
-    ),
     Need("make", "runs the Makefile", (("make",),), "", ("make",), "your system's package manager"),
 )
 

@@ -8,7 +8,6 @@ from junctor_local.prerequisites import NEEDS, describe, python_311
 
 SAID = {
     "Python 3.11 with venv": ("3.11.2 (main, ...)", "3.12.1 (main, ...)"),
-    "headers of Python 3.11": ("3.11 True", "3.11 False"),
     "Java 17": ('openjdk version "17.0.15" 2025-04-15', 'java version "1.8.0_392"'),
     "Node 20": ("v20.20.2", "v18.19.0"),
 }
