@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
@@ -20,6 +22,8 @@ from junctor_journal.partition_state import FORMAT
 log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 480_000
+_REST = 5
+"""So many times as long as a piece took nothing is done for a snapshot: inputs that come meanwhile find a processor."""
 _LOOK_BACK = 8
 """Records at the end of the topic that are read first: a manifest among them says where its chunks begin."""
 _WIDER = 8
@@ -54,11 +58,11 @@ async def write_snapshot(
     name = f"{place.seq}-{secrets.token_hex(4)}"
     digest = hashlib.sha256()
     count = 0
-    for index, data in enumerate(_chunks(pieces)):
+    async for data in _chunks(_slowly(pieces)):
         digest.update(data)
-        chunk = pb.SnapshotChunk(snapshot_id=name, index=index, data=data)
-        await _send(log, service, partition, f"{name}/{index}", pb.SnapshotRecord(chunk=chunk))
-        count = index + 1
+        chunk = pb.SnapshotChunk(snapshot_id=name, index=count, data=data)
+        await _send(log, service, partition, f"{name}/{count}", pb.SnapshotRecord(chunk=chunk))
+        count += 1
     return pb.SnapshotManifest(
         snapshot_id=name,
         chunks=count,
@@ -153,10 +157,18 @@ def _closed(manifest: pb.SnapshotManifest, place: ChainPlace, chunks: Mapping[in
     return Snapshot(place, tuple(_pieces(b"".join(data))))
 
 
-def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+async def _slowly(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    began = time.monotonic()
+    for piece in pieces:
+        yield piece
+        await asyncio.sleep(_REST * (time.monotonic() - began))
+        began = time.monotonic()
+
+
+async def _chunks(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Each piece with its length before it, in chunks of one size."""
     pending = bytearray()
-    for piece in pieces:
+    async for piece in pieces:
         pending += len(piece).to_bytes(_LENGTH_BYTES, "big") + piece
         while len(pending) >= CHUNK_BYTES:
             yield bytes(pending[:CHUNK_BYTES])

@@ -1,5 +1,8 @@
 """Snapshots: found by sequence, passed over when not whole."""
 
+import asyncio
+from itertools import pairwise
+
 import pytest
 from junctor.journal.v1 import journal_pb2 as pb
 from junctor_journal import topics
@@ -49,6 +52,22 @@ async def test_a_snapshot_comes_back_with_its_place(log):
     sizes = [len(record.value) for record in log.records(topics.snapshots("tally"), 0)]
     assert max(sizes) < 512_000
     assert 1 not in await newest_snapshots(log, "tally", [1])
+
+
+async def test_while_one_is_written_others_have_their_turn_after_each_piece(log):
+    turns = []
+
+    def pieces():
+        for _ in range(20):
+            turns.append("piece")
+            yield b"x"
+
+    writing = asyncio.ensure_future(put(log, 40, pieces()))
+    while not writing.done():
+        turns.append("other")
+        await asyncio.sleep(1e-6)
+    assert turns.count("piece") == 20
+    assert ("piece", "piece") not in pairwise(turns)
 
 
 async def test_the_newest_is_the_one_with_the_highest_sequence(log):

@@ -20,6 +20,8 @@ PAGE = 2 << 20
 TOLD_FROM = 16 << 20
 """Bytes from which on it is in the log."""
 EVERY_SECONDS = 10
+PAUSE_SECONDS = 0.1
+"""After each page: the kernel copies one in some milliseconds, in which a page that is missing is waited for."""
 _COLLAPSE = 25
 _MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (....) \S+ \S+ (\d+) *(\S*)", re.MULTILINE)
 
@@ -32,12 +34,16 @@ class HugePages:
         self._madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
         self._large: set[int] = set()
 
-    def collapse(self) -> int:
-        """Asks for all that is not in large pages yet. The bytes that are in them now, as far as was asked."""
-        self._large = {
-            start for start in _ranges() if start in self._large or self._madvise(start, PAGE, _COLLAPSE) == 0
-        }
+    def collapse(self, pause: float = 0.0) -> int:
+        """Asks for all that is not in large pages yet, and waits so many seconds after each. The bytes that are in them now, as
+        far as was asked."""
+        self._large = {start for start in _ranges() if start in self._large or self._asked(start, pause)}
         return len(self._large) * PAGE
+
+    def _asked(self, start: int, pause: float) -> bool:
+        done = bool(self._madvise(start, PAGE, _COLLAPSE) == 0)
+        time.sleep(pause)
+        return done
 
 
 def _ranges() -> list[int]:
@@ -69,7 +75,7 @@ def _keep() -> None:
     while True:
         time.sleep(EVERY_SECONDS)
         try:
-            large = pages.collapse()
+            large = pages.collapse(PAUSE_SECONDS)
         except OSError as error:
             log.info("memory stays in small pages", extra={"reason": str(error)})
             return
