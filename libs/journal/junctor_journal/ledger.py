@@ -112,8 +112,8 @@ class Lead:
 @dataclass(frozen=True, slots=True)
 class LedgerSettings:
     """`address`: host:port of this process's gRPC server, told to others in claims. `instance_id`: stable across
-    restarts of this process; names the group's static member. `snapshot_pause`: seconds between two snapshots.
-    `relay`: publish events."""
+    restarts of this process; names the group's static member. `snapshot_pause`: seconds from the beginning of a snapshot
+    to that of the next. `relay`: publish events."""
 
     site: str = ""
     address: str = ""

@@ -22,7 +22,7 @@ from junctor_journal.partition_state import FORMAT
 log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 480_000
-_REST = 5
+_REST = 2
 """So many times as long as a piece took nothing is done for a snapshot: inputs that come meanwhile find a processor."""
 _LOOK_BACK = 8
 """Records at the end of the topic that are read first: a manifest among them says where its chunks begin."""

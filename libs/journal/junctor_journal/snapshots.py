@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from junctor_journal.errors import JournalError, Restoring
@@ -89,6 +90,7 @@ class Snapshots:
                 return
 
     async def _take(self, partition: int) -> None:
+        began = time.monotonic()
         try:
             state = self._follower.state(partition)
             seq, pieces = state.seq, iter(state.dump())
@@ -100,7 +102,7 @@ class Snapshots:
             await close_snapshot(self._log, self._service, partition, manifest)
             self.written += 1
             log.info("snapshot written", extra={"partition": partition, "seq": held.seq, "chunks": manifest.chunks})
-            await asyncio.sleep(self._pause)
+            await asyncio.sleep(began + self._pause - time.monotonic())
         except (JournalError, TimeoutError) as error:
             log.warning("no snapshot was written", extra={"partition": partition, "error": repr(error)})
         except Exception:
