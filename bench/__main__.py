@@ -58,11 +58,12 @@ def main() -> int:
 
 def _measure(name: str, given: argparse.Namespace) -> int:
     print(f"{name}: {FIGURES[name]} ...", flush=True)
-    before, use, began = machine.description(), machine.Use.now(), time.monotonic()
+    before, paces = machine.description(), [machine.pace_ms()]
+    use, began = machine.Use.now(), time.monotonic()
     module = importlib.import_module("bench.calls" if name == "rows" else f"bench.{name}")
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         found = runner.run(module.measure(given))
-    before |= use.until_now()
+    before |= use.until_now() | {"pace_ms": [*paces, machine.pace_ms()]}
     missed = 0
     for result in found:
         print(results_file.printed(result.rows), flush=True)

@@ -69,6 +69,21 @@ class Use:
         return found
 
 
+def pace_ms() -> float:
+    """Milliseconds of a core that a fixed loop takes, the least of five: how fast the machine is at this moment.
+
+    On a shared host the same code takes more than twice as long in one minute as in another, and no count of the kernel shows it.
+    """
+    return round(min(_loop_ms() for _ in range(5)), 1)
+
+
+def _loop_ms() -> float:
+    began, total = time.thread_time(), 0
+    for number in range(1_000_000):
+        total += number
+    return 1000 * (time.thread_time() - began)
+
+
 def _pressure() -> float | None:
     """Seconds, of /proc/pressure/cpu; None where the kernel does not tell."""
     try:

@@ -90,6 +90,8 @@ def _sentence(machine: dict[str, Any]) -> str:
     during = f"during it the cores were busy for {machine['cpu_busy_percent']} % of the time"
     if "cpu_waited_percent" in machine:
         during += f", and for {machine['cpu_waited_percent']} % something waited for one"
+    if "pace_ms" in machine:
+        during += "; a loop of a million additions took {} ms before it and {} ms after".format(*machine["pace_ms"])
     nice = f"; run at niceness {machine['niceness']}" if machine["niceness"] else ""
     return (
         f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, {machine['kernel']}, "

@@ -35,6 +35,8 @@ _STEPS = {
     "service started": "to the service started",
     "configuration applied": "to the configuration applied",
 }
+BROKER_HEAP_MB = 1024
+"""All of it from the start: what Kafka's own start script gives a broker."""
 AHEAD = "-15"
 """Niceness of the autogroups (sched(7)) of the bench with its routers, and of the broker."""
 NEEDED = (".router.", ".directory.", ".audit.", ".spans.", ".metrics.")
@@ -49,7 +51,7 @@ class RouterSite:
     def __init__(self, folder: Path, ahead: bool = False) -> None:
         self._ahead = ahead
         self.folder = folder
-        self.kafka = KafkaServer(folder / "kafka", heap_mb=512)
+        self.kafka = KafkaServer(folder / "kafka", heap_mb=BROKER_HEAP_MB, whole_heap=True)
         self.log = KafkaLog("", client_id="bench")
         self.partition = topics.partition_for(TENANT, POOL, 12)
         self._issuer = Issuer("127.0.0.1", 0, folder)

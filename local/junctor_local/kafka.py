@@ -67,10 +67,12 @@ class KafkaServer:
         heap_mb: int = 384,
         properties: Mapping[str, str] | None = None,
         options: Sequence[str] | None = None,
+        whole_heap: bool = False,
     ) -> None:
         """`directory` holds data, configuration and `kafka.log`; port 0 chooses a free one. `properties` go before ours.
 
-        `options` are the JVM's, instead of the one for the classes that `make setup` keeps.
+        `options` are the JVM's, instead of the one for the classes that `make setup` keeps. `whole_heap`: the broker has all
+        of its heap from the start, as Kafka's own scripts do it; without it, it takes and keeps as little as it can.
         """
         self.directory = directory
         self.port = port or free_port(_HOST)
@@ -78,7 +80,9 @@ class KafkaServer:
         self._properties = dict(properties or {})
         self._child = Child(
             "Kafka",
-            java(heap_mb, "kafka.Kafka", str(directory / "server.properties"), options=options),
+            java(
+                heap_mb, "kafka.Kafka", str(directory / "server.properties"), options=options, whole_heap=whole_heap
+            ),
             directory / "kafka.log",
         )
 
@@ -165,8 +169,11 @@ class KafkaServer:
             raise OSError(f"Kafka's storage could not be formatted in {data}. {tool.tail()}")
 
 
-def java(heap_mb: int, main: str, *arguments: str, options: Sequence[str] | None = None) -> list[str]:
+def java(
+    heap_mb: int, main: str, *arguments: str, options: Sequence[str] | None = None, whole_heap: bool = False
+) -> list[str]:
     """The command line of a program of Kafka's jars, with a heap of at most `heap_mb` and few threads."""
+    heap = [f"-Xms{heap_mb}m"] if whole_heap else ["-Xms64m", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25"]
     classes = places.kafka_classes()
     if options is None:
         options = [f"-XX:SharedArchiveFile={classes}"] if classes.exists() else []
@@ -174,11 +181,9 @@ def java(heap_mb: int, main: str, *arguments: str, options: Sequence[str] | None
         "java",
         *options,
         f"-Xmx{heap_mb}m",
-        "-Xms64m",
+        *heap,
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
-        "-XX:MinHeapFreeRatio=10",
-        "-XX:MaxHeapFreeRatio=25",
         "-Xshare:auto",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
         "-Dorg.slf4j.simpleLogger.showDateTime=true",

@@ -5,8 +5,8 @@ read on, never the group's offsets (docs/adr/0004-router-pump.md has why, and th
 Private methods of faust-streaming's consumer are overridden here and nowhere else: `_drain_messages` (batches instead of
 events), `_getmany` (its thread is asked without the queue of methods, which makes several tasks for each call),
 `perform_seek` (the owners' places instead of committed offsets) and `_create_worker_consumer` (reads committed, answers
-fetches sooner). They are those of VERSION; another one is refused at the start, and tests/contract/test_pumps.py runs the
-same suite on this pump and on the plain one.
+fetches sooner); of its app `_create_directories` (none are needed). They are those of VERSION; another one is refused at
+the start, and tests/contract/test_pumps.py runs the same suite on this pump and on the plain one.
 """
 
 from __future__ import annotations
@@ -221,6 +221,9 @@ class _App(faust.App):  # type: ignore[misc]
 
     owners: Owners
     sources: frozenset[str]
+
+    def _create_directories(self) -> None:
+        """Nothing: they are for Faust's tables, and would lie where the process was started."""
 
     def _new_consumer(self) -> Any:
         return _Consumer(
