@@ -29,6 +29,8 @@ class Member:
     """The channels that may be offered now, as a mask of their numbers."""
     chunk: Chunk | None = None
     """Where it stands in the ranking (derived); None while it is in none."""
+    place: int = 0
+    """Its place in that chunk."""
 
 
 class _Bits:

@@ -29,9 +29,11 @@ PICKS_KEPT = 2_000
 
 @dataclass(slots=True, eq=False)
 class Chunk:
-    ranks: list[int] = field(default_factory=list)
-    """Ascending, one for each place; empty places too."""
+    first: int = 0
+    last: int = 0
+    """The ranks of the first and of the last place, empty or not."""
     members: list[Member | None] = field(default_factory=list)
+    """One for each place, in the order of rank; None where a place is empty."""
     taken: int = 0
     """Places that are not empty."""
     open: list[int] = field(default_factory=lambda: [0] * len(Channel))
@@ -39,18 +41,18 @@ class Chunk:
     picked: dict[Picker, int] = field(default_factory=dict)
 
     def append(self, member: Member) -> None:
-        bit = 1 << len(self.ranks)
-        self.ranks.append(member.rank)
+        place = len(self.members)
+        bit = 1 << place
+        if not place:
+            self.first = member.rank
+        self.last = member.rank
         self.members.append(member)
         self.taken += 1
-        member.chunk = self
+        member.chunk, member.place = self, place
         flip(self.columns, member.attributes, bit)
         self.picked.clear()
         for channel in NUMBERS[member.open]:
             self.open[channel] |= bit
-
-    def place(self, member: Member) -> int:
-        return bisect_left(self.ranks, member.rank)
 
     def pick(self, pick: Picker) -> int:
         """The places of those who meet it; empty places may be among them."""
@@ -58,7 +60,7 @@ class Chunk:
         if found is None:
             if len(self.picked) >= PICKS_KEPT:
                 self.picked.clear()
-            found = self.picked[pick] = pick(self.columns, (1 << len(self.ranks)) - 1)
+            found = self.picked[pick] = pick(self.columns, (1 << len(self.members)) - 1)
         return found
 
 
@@ -104,7 +106,7 @@ class IdleRanking:
         member.open = mask
         chunk = member.chunk
         if changed and chunk is not None:
-            bit = 1 << chunk.place(member)
+            bit = 1 << member.place
             for channel in NUMBERS[changed]:
                 chunk.open[channel] ^= bit
                 self._free[channel] += 1 if mask >> channel & 1 else -1
@@ -113,7 +115,7 @@ class IdleRanking:
         """Before the member itself has them."""
         chunk = member.chunk
         if chunk is not None:
-            bit = 1 << chunk.place(member)
+            bit = 1 << member.place
             flip(chunk.columns, member.attributes, bit)
             flip(chunk.columns, attributes, bit)
             chunk.picked.clear()
@@ -126,8 +128,8 @@ class IdleRanking:
         for channel in NUMBERS[member.open]:
             self._free[channel] += 1
         chunks = self.chunks
-        if not chunks or member.rank > chunks[-1].ranks[-1]:
-            if not chunks or len(chunks[-1].ranks) >= CHUNK:
+        if not chunks or member.rank > chunks[-1].last:
+            if not chunks or len(chunks[-1].members) >= CHUNK:
                 self._make_room()
                 chunks.append(Chunk())
                 self._firsts.append(member.rank)
@@ -149,7 +151,7 @@ class IdleRanking:
                 while found:
                     low = found & -found
                     member = chunk.members[low.bit_length() - 1]
-                    if member is not None and member.id not in without:
+                    if member is not None and not (without and member.id in without):
                         return member
                     found ^= low
         return None
@@ -165,7 +167,7 @@ class IdleRanking:
                 bits &= chunk.pick(pick)
                 for member in without:
                     if member.chunk is chunk:
-                        bits &= ~(1 << chunk.place(member))
+                        bits &= ~(1 << member.place)
                 if bits:
                     found.append((chunk, bits))
         return found
@@ -185,7 +187,7 @@ class IdleRanking:
         chunk = member.chunk
         if chunk is None:
             return
-        place = chunk.place(member)
+        place = member.place
         chunk.members[place] = None
         chunk.taken -= 1
         for channel in NUMBERS[member.open]:
@@ -194,7 +196,7 @@ class IdleRanking:
         member.chunk = None
         self._taken -= 1
         if not chunk.taken:
-            at = bisect_left(self._firsts, chunk.ranks[0])
+            at = bisect_left(self._firsts, chunk.first)
             del self.chunks[at], self._firsts[at]
 
     def _make_room(self) -> None:
@@ -216,7 +218,7 @@ class IdleRanking:
                 chunk.append(member)
             made.append(chunk)
         self.chunks[since:until] = made
-        self._firsts[since:until] = [chunk.ranks[0] for chunk in made]
+        self._firsts[since:until] = [chunk.first for chunk in made]
 
 
 def narrowed(found: Found, pick: Picker) -> Found:
