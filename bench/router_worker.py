@@ -26,7 +26,7 @@ from bench.samples import summary
 
 CENTRE = Centre(agents=2_000, queues=100, attributes=60)
 TALKING = 800
-ASSIGNMENTS, PASSES = 8_000, 2
+ASSIGNMENTS, PASSES = 8_000, 3
 """Assignments of a backlog; times that each kind is run."""
 SUSTAINED, SECONDS = 1_500, 30
 """Assignments a second, and for how long."""

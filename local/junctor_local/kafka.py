@@ -80,9 +80,7 @@ class KafkaServer:
         self._properties = dict(properties or {})
         self._child = Child(
             "Kafka",
-            java(
-                heap_mb, "kafka.Kafka", str(directory / "server.properties"), options=options, whole_heap=whole_heap
-            ),
+            java(heap_mb, "kafka.Kafka", str(directory / "server.properties"), options=options, whole_heap=whole_heap),
             directory / "kafka.log",
         )
 
