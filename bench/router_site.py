@@ -84,7 +84,9 @@ class RouterSite:
 
     @property
     def notes(self) -> list[str]:
-        return [f"The processes went ahead of other programs (autogroup niceness {AHEAD})."] if self._ahead else []
+        heap = f"The broker has its heap of {BROKER_HEAP_MB:,} MB from the start, as Kafka's own start script has it."
+        ahead = f"The processes went ahead of other programs (autogroup niceness {AHEAD})."
+        return [heap, ahead] if self._ahead else [heap]
 
     def broker_cpu_seconds(self) -> float:
         """Of the broker's process since its start."""
