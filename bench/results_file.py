@@ -95,7 +95,8 @@ def _sentence(machine: dict[str, Any]) -> str:
     nice = f"; run at niceness {machine['niceness']}" if machine["niceness"] else ""
     return (
         f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, {machine['kernel']}, "
-        f"Python {machine['python']}, the router's core {machine['router']}, Java {machine['java']}, Kafka {machine['kafka']}, {packages}; "
+        f"Python {machine['python']}, the router's core {machine['router']}, Java {machine['java']}, "
+        f"Kafka {machine['kafka']}, {packages}; "
         f"commit {machine['commit']}; load average before the run {load} (1, 5, 15 minutes); {during}{nice}."
     )
 
