@@ -227,6 +227,8 @@ class _Checker:
             for n, name in enumerate(rule.parks):
                 if name in rule.beside:
                     place.problem(f"{path}/parks/{n}", f"'{name}' cannot both go on beside it and be parked for it")
+                if name != channel and channel in _parked_by(name, rules):
+                    place.problem(f"{path}/parks/{n}", f"'{name}' parks '{channel}' in its turn: one of them must not")
 
     def _pool(self, place: Place, pool: str) -> None:
         place.known("pool", "pool", pool, {**self._ids["pool"], DEFAULT_POOL: None})
@@ -266,3 +268,14 @@ class _Checker:
 
 def texts(problems: Iterable[Problem]) -> list[str]:
     return [problem.text for problem in problems]
+
+
+def _parked_by(channel: str, rules: Mapping[str, pb.Interruption]) -> set[str]:
+    """What is parked for it, and what is parked for that, and so on, by these rules."""
+    found: set[str] = set()
+    left = {channel}
+    while left:
+        more = {name for one in left if one in rules for name in rules[one].parks}
+        left = more - found
+        found |= more
+    return found

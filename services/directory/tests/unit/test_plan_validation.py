@@ -326,6 +326,13 @@ def test_a_share_of_lots_above_all_is_refused():
             "interruptions/voice/parks/0",
             "'mail' cannot both go on beside it and be parked for it",
         ),
+        (
+            'tenant { interruptions { key: "mail" value { parks: "voice" } } '
+            'interruptions { key: "voice" value { parks: "chat" } } '
+            'interruptions { key: "chat" value { parks: "mail" } } }',
+            "interruptions/mail/parks/0",
+            "'voice' parks 'mail' in its turn: one of them must not",
+        ),
     ],
 )
 def test_what_an_interruption_cannot_say(text, field, sentence):

@@ -43,11 +43,22 @@ class Matrix:
     parks: tuple[int, ...]
 
     def changed(self, interruptions: Iterable[Interruption]) -> Matrix:
-        """With these channels' rules instead. A channel that is in both lists is parked."""
+        """With these channels' rules instead. A channel that is in both lists is parked.
+
+        No two channels yield to each other, over others neither: two contacts would take an agent from one another for ever.
+        What is parked by a rule does not come any more on top of the rule's channel; of rules against each other the last
+        holds.
+        """
         allows, parks = list(self.allows), list(self.parks)
         for one in interruptions:
-            parks[one.channel] = mask_of(one.parks) & ~(1 << one.channel)
-            allows[one.channel] = mask_of(one.beside) | parks[one.channel] | 1 << one.channel
+            own = 1 << one.channel
+            parks[one.channel] = mask_of(one.parks) & ~own
+            allows[one.channel] = mask_of(one.beside) | parks[one.channel] | own
+            yielding = _reached(parks, parks[one.channel])
+            for channel in CHANNELS:
+                if yielding >> channel & 1 and parks[channel] & own:
+                    parks[channel] &= ~own
+                    allows[channel] &= ~own
         return Matrix(tuple(allows), tuple(parks))
 
 
@@ -56,6 +67,17 @@ def mask_of(channels: Iterable[Channel]) -> int:
     found = 0
     for channel in channels:
         found |= 1 << channel
+    return found
+
+
+def _reached(parks: list[int], channels: int) -> int:
+    """These channels, what they park, what that parks, and so on."""
+    found, before = channels, -1
+    while found != before:
+        before = found
+        for channel in CHANNELS:
+            if found >> channel & 1:
+                found |= parks[channel]
     return found
 
 

@@ -1,5 +1,6 @@
 """What may come on top of what an agent has: the matrix of the tenant and of the agent, and mail that is parked."""
 
+from junctor_router.domain.capacity import MATRIX
 from junctor_router.domain.commands import CompleteTask, EndContact, LogIn, ReportDevice, RequeueTask
 from junctor_router.domain.configuration import AgentValue, Interruption, TenantValue
 from junctor_router.domain.explanation import explain_agent, explain_contact
@@ -130,3 +131,27 @@ def test_what_a_parked_mail_waits_for_is_explained(centre):
     centre.arrive("v1")
     assert "it is parked for v1 (voice)" in explain_contact(centre.pool.state, centre.task("m1")).summary
     assert "Has m1 (parked)." in explain_agent(centre.pool.state, centre.person("ann")).reasons
+
+
+def test_of_two_channels_that_park_each_other_the_later_rule_holds(centre):
+    centre.configure("self", TenantValue("", (Interruption(Channel.MAIL, (), (Channel.VOICE,)),)), "tenant")
+    centre.agent("ann")
+    centre.arrive("v1")
+    assert names(centre.arrive("m1", channel=Channel.MAIL).events)[-1] == "ReservationCreated"
+    assert (centre.task("m1").state, centre.task("v1").state) == (TaskState.RESERVED, TaskState.QUEUED)
+
+
+def test_of_channels_that_park_each_other_in_a_ring_the_last_rule_breaks_it(centre):
+    ring = (
+        Interruption(Channel.CHAT, (), (Channel.MAIL,)),
+        Interruption(Channel.MAIL, (), (Channel.MESSAGE,)),
+        Interruption(Channel.MESSAGE, (), (Channel.CHAT,)),
+    )
+    matrix = MATRIX.changed(ring)
+    assert [matrix.parks[one.channel] for one in ring] == [1 << Channel.MAIL, 0, 1 << Channel.CHAT]
+    assert not matrix.allows[Channel.MAIL] >> Channel.MESSAGE & 1
+    centre.configure("self", TenantValue("", ring), "tenant")
+    centre.agent("ann")
+    for channel in (Channel.CHAT, Channel.MAIL, Channel.MESSAGE):
+        centre.arrive(channel.name, channel=channel)
+    assert centre.task("MESSAGE").state is TaskState.RESERVED

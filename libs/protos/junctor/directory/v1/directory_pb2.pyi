@@ -837,7 +837,10 @@ class Interruption(_message.Message):
 
     @_builtins.property
     def parks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Channels whose contacts are parked for it and resumed after its wrap-up; what only rings there goes back in line."""
+        """Channels whose contacts are parked for it and resumed after its wrap-up; what only rings there goes back in line.
+        What is parked does not itself come on top of this channel, whatever the default or the tenant says; two rules of one
+        value that park each other's channel, directly or over others, are refused.
+        """
 
     def __init__(
         self,
